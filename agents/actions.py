@@ -1,0 +1,293 @@
+"""Writes to agents from outside their ticks. Zones are locked first, by id, then agents: as the engine does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from agents import events
+from agents.engine import rows, turn
+from agents.errors import AgentError, Invalid, NotFound, WrongState
+from agents.models import TRANSITIONS, Agent, Lifecycle, Mod
+from agents.specs import AgentSpec, ModSpec
+from domains import sql
+from domains.chance import Chance
+from domains.thunderflow.actions import NewEvent, publish_many
+from zones import events as zone_events
+from zones.actions import clock, places, worlds
+
+__all__ = ["AgentError", "activate", "apply_mod", "archive", "create", "create_many", "force_tick", "suspend", "unarchive"]
+
+
+DELETE_ALL = (
+    "DELETE FROM tick_logs WHERE agent_id IN (SELECT id FROM pac_agents WHERE world_id = %s)",
+    """DELETE FROM memory_edges WHERE source_id IN (
+           SELECT m.id FROM memory_nodes m JOIN pac_agents a ON a.id = m.agent_id WHERE a.world_id = %s)""",
+    "DELETE FROM memory_nodes WHERE agent_id IN (SELECT id FROM pac_agents WHERE world_id = %s)",
+    "DELETE FROM pac_mods WHERE agent_id IN (SELECT id FROM pac_agents WHERE world_id = %s)",
+    "DELETE FROM pac_agents WHERE world_id = %s",
+)
+
+
+# --- Birth ---------------------------------------------------------------------------------------------------
+
+
+def create(spec: AgentSpec, *, world_id: UUID, zone_id: UUID, by: str) -> Agent:
+    """One agent, as `create_many`."""
+    return create_many([(zone_id, spec)], world_id=world_id, by=by)[0]
+
+
+def create_many(wanted: Sequence[tuple[UUID, AgentSpec]], *, world_id: UUID, by: str) -> list[Agent]:
+    """Make agents, active, each in its zone, in this order of ordinals, with one COPY; each tells its event.
+
+    Their first ticks are spread over their intervals. Raises: NotFound, Invalid (a name taken twice),
+    zones.errors.ZoneFull; nothing is made then.
+    """
+    if not wanted:
+        return []
+    try:
+        with transaction.atomic():
+            first, tick, seed = worlds.take_ordinals(world_id, len(wanted))
+            zones = places.lock_many(zone_id for zone_id, _ in wanted)
+            if any(zone.world_id != world_id for zone in zones.values()):
+                raise Invalid("zone: it belongs to another world")
+            agents = [_build(spec, first + i, tick, seed, zones[z]) for i, (z, spec) in enumerate(wanted)]
+            Agent.objects.bulk_create(agents, batch_size=1000)
+            _add_mods(zip(agents, (spec.mods for _, spec in wanted), strict=True), tick)
+            told = []
+            for zone in zones.values():
+                born = [a for a in agents if a.zone_id == zone.pk]
+                places.add_agents(zone, len(born), due_tick=min(a.due_tick for a in born))
+                told += [_entered(a, zone, tick, by) for a in born]
+            publish_many(told)
+    except IntegrityError as error:
+        raise Invalid(_taken(error, [spec.name for _, spec in wanted])) from error
+    return agents
+
+
+def _build(spec: AgentSpec, ordinal: int, tick: int, seed: int, zone: Any) -> Agent:
+    chance = Chance(seed, ordinal, 0, "birth")
+    fields = spec.columns()
+    fields.setdefault("x", round(chance.between(0, 100), 3))
+    fields.setdefault("y", round(chance.between(0, 100), 3))
+    return Agent(
+        world_id=zone.world_id,
+        zone_id=zone.pk,
+        home_zone_id=zone.pk,
+        ordinal=ordinal,
+        lifecycle=Lifecycle.ACTIVE,
+        mod_count=len(spec.mods),
+        last_tick=tick,
+        due_tick=tick + 1 + ordinal % spec.tick_interval,
+        **fields,
+    )
+
+
+def _add_mods(pairs: Any, tick: int) -> None:
+    Mod.objects.bulk_create(
+        [_mod(agent.pk, spec, tick) for agent, specs in pairs for spec in specs], batch_size=1000
+    )
+
+
+def _mod(agent_id: UUID, spec: ModSpec, tick: int) -> Mod:
+    return Mod(
+        agent_id=agent_id,
+        name=spec.name,
+        kind=spec.kind,
+        effects=spec.effects.model_dump(exclude_defaults=True),
+        applied_tick=tick,
+        expires_tick=None if spec.duration is None else tick + spec.duration,
+    )
+
+
+def _entered(agent: Agent, zone: Any, tick: int, by: str) -> NewEvent:
+    payload = zone_events.AgentEntered(
+        agent_id=agent.pk, name=agent.name, session_count=zone.active_session_count, tick=tick, timestamp=datetime.now(UTC)
+    )
+    return NewEvent(zone_events.zone_stream(zone.pk), zone_events.zone_topic(zone.pk, "agent_entered"), payload, actor=by)
+
+
+def _taken(error: IntegrityError, names: Sequence[str]) -> str:
+    constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+    if constraint == "agent_name_unique":
+        twice = sorted({name for name in names if names.count(name) > 1}) if len(names) < 2000 else []
+        return f"name: {', '.join(twice) or 'one of these'} is taken in this world"
+    return f"it breaks {constraint}"
+
+
+# --- Lifecycle -----------------------------------------------------------------------------------------------
+
+
+def activate(agent_ids: Sequence[UUID], *, by: str) -> list[Agent]:
+    """Let dormant or suspended agents tick; due at the next world tick. Raises: NotFound, WrongState."""
+    return _transition(agent_ids, Lifecycle.ACTIVE, by=by)
+
+
+def suspend(agent_ids: Sequence[UUID], *, by: str, reason: str = "") -> list[Agent]:
+    """Stop active agents where they are. Raises: NotFound, WrongState."""
+    return _transition(agent_ids, Lifecycle.SUSPENDED, by=by, reason=reason)
+
+
+def archive(agent_ids: Sequence[UUID], *, by: str, reason: str = "") -> list[Agent]:
+    """Take agents out of their zones; all they were is kept. Raises: NotFound, WrongState."""
+    return _transition(agent_ids, Lifecycle.ARCHIVED, by=by, reason=reason)
+
+
+def unarchive(agent_ids: Sequence[UUID], *, by: str) -> list[Agent]:
+    """Put archived agents back into their zones, dormant. Raises: NotFound, WrongState, zones.errors.ZoneFull."""
+    return _transition(agent_ids, Lifecycle.DORMANT, by=by)
+
+
+def _transition(agent_ids: Sequence[UUID], to: str, *, by: str, reason: str = "") -> list[Agent]:
+    """Move agents to a state, all or none, with their zones locked and their events told."""
+    with transaction.atomic():
+        agents, zones = _lock(agent_ids)
+        for agent in agents:
+            if to not in TRANSITIONS[agent.lifecycle]:
+                allowed = ", ".join(sorted(TRANSITIONS[agent.lifecycle]))
+                raise WrongState(f"{agent.name} is {agent.lifecycle}; from there it can become {allowed}")
+        tick = agents[0].world.tick
+        changes: dict[str, Any] = {"lifecycle": to}
+        if to == Lifecycle.ACTIVE:
+            changes |= {"due_tick": tick + 1, "last_tick": tick}
+        Agent.objects.filter(pk__in=[a.pk for a in agents]).update(**changes)
+        told = _move_in_or_out(agents, zones, to, tick)
+        told += [_changed(agent, "lifecycle", was=agent.lifecycle, now=to, reason=reason, by=by) for agent in agents]
+        publish_many(told)
+    for agent in agents:
+        agent.refresh_from_db()
+    return agents
+
+
+def _move_in_or_out(agents: Sequence[Agent], zones: Mapping[UUID, Any], to: str, tick: int) -> list[NewEvent]:
+    """Keep the zones' counts and turns right for a change of state; whoever is away has no place taken."""
+    by_zone: dict[UUID, list[Agent]] = defaultdict(list)
+    for agent in agents:
+        by_zone[agent.zone_id].append(agent)
+    told = []
+    for zone_id, here in by_zone.items():
+        zone = zones[zone_id]
+        if to == Lifecycle.ARCHIVED:
+            places.remove_agents(zone, len(here))
+            clock.cancel_crossings([a.pk for a in here])
+            told += [_left(agent, zone, tick) for agent in here]
+        elif to == Lifecycle.DORMANT:
+            returning = [a for a in here if a.lifecycle == Lifecycle.ARCHIVED]
+            places.add_agents(zone, len(returning), due_tick=tick + 1)
+            told += [_entered(agent, zone, tick, "") for agent in returning]
+        elif to == Lifecycle.ACTIVE:
+            places.make_due(zone, tick=tick + 1)
+    return told
+
+
+def _left(agent: Agent, zone: Any, tick: int) -> NewEvent:
+    payload = zone_events.AgentLeft(
+        agent_id=agent.pk, name=agent.name, session_count=zone.active_session_count, tick=tick, timestamp=datetime.now(UTC)
+    )
+    return NewEvent(zone_events.zone_stream(zone.pk), zone_events.zone_topic(zone.pk, "agent_left"), payload)
+
+
+def _changed(agent: Agent, what: str, *, by: str, was: str = "", now: str = "", reason: str = "") -> NewEvent:
+    payload = events.AgentChanged(agent_id=agent.pk, name=agent.name, what=what, was=was, now=now, reason=reason)
+    return NewEvent(zone_events.zone_stream(agent.zone_id), f"agent.{agent.pk}.changed", payload, actor=by)
+
+
+def _lock(agent_ids: Sequence[UUID]) -> tuple[list[Agent], dict[UUID, Any]]:
+    """Lock the agents' zones, then read the agents; again when one has moved in between. Raises: NotFound."""
+    wanted = list(dict.fromkeys(agent_ids))
+    if not wanted:
+        raise NotFound("no agent was named")
+    for _ in range(10):
+        before = dict(Agent.objects.filter(pk__in=wanted).values_list("pk", "zone_id"))
+        if missing := set(wanted) - before.keys():
+            raise NotFound(f"there is no agent {', '.join(sorted(map(str, missing)))}")
+        zones = places.lock_many(before.values())
+        agents = list(Agent.objects.select_related("world").filter(pk__in=wanted).order_by("pk"))
+        if {a.zone_id for a in agents} <= zones.keys():
+            return agents, zones
+    raise WrongState("the agents keep moving; try again")
+
+
+# --- Mods ----------------------------------------------------------------------------------------------------
+
+
+def apply_mod(agent_id: UUID, spec: ModSpec, *, by: str) -> Mod:
+    """Put a mod on an agent, in force from its next tick; one of the same name is replaced. Raises: NotFound."""
+    with transaction.atomic():
+        agents, _ = _lock([agent_id])
+        agent = agents[0]
+        Mod.objects.filter(agent_id=agent_id, name=spec.name, active=True).update(active=False)
+        mod = _mod(agent_id, spec, agent.world.tick)
+        mod.save(force_insert=True)
+        _recount(agent_id)
+        publish_many([_changed(agent, "mod_applied", now=spec.name, by=by)])
+    return mod
+
+
+def remove_mod(agent_id: UUID, name: str, *, by: str) -> None:
+    """Take a mod off an agent. Raises: NotFound when it has none of that name in force."""
+    with transaction.atomic():
+        agents, _ = _lock([agent_id])
+        if not Mod.objects.filter(agent_id=agent_id, name=name, active=True).update(active=False):
+            raise NotFound(f"{agents[0].name} has no mod {name!r} in force")
+        _recount(agent_id)
+        publish_many([_changed(agents[0], "mod_removed", was=name, by=by)])
+
+
+def _recount(agent_id: UUID) -> None:
+    count = Mod.objects.filter(agent_id=agent_id, active=True).count()
+    Agent.objects.filter(pk=agent_id).update(mod_count=count)
+
+
+# --- Ticks ---------------------------------------------------------------------------------------------------
+
+
+def force_tick(agent_id: UUID, *, by: str) -> int:
+    """Make an active agent tick now, at its world's tick, whether it is due or not. Returns its new tick number.
+
+    An input: its event stands in the zone's stream before what it causes. Raises: NotFound, WrongState.
+    """
+    with transaction.atomic():
+        agents, _ = _lock([agent_id])
+        agent = agents[0]
+        if agent.lifecycle != Lifecycle.ACTIVE:
+            raise WrongState(f"{agent.name} is {agent.lifecycle}; only active agents tick")
+        zone = clock.lock(agent.zone_id)
+        state = rows.read_one(agent_id, agent.zone_id)
+        if zone is None or state is None:
+            raise NotFound(f"there is no agent {agent_id} that ticks")
+        payload = events.TickForced(agent_id=agent_id, name=agent.name, world_tick=zone.tick)
+        cause = NewEvent(zone.stream, zone_events.zone_topic(zone.id, "tick_forced"), payload, actor=by)
+        turn.run(zone, [state], finish=False, before=(cause,))
+    return state.tick_number
+
+
+def edit(agent_id: UUID, changes: Mapping[str, Any], *, by: str) -> Agent:
+    """Change what ticks leave alone: description, traits, interval and the like. Raises: NotFound, Invalid."""
+    allowed = set(AgentSpec.EDITABLE)
+    if unknown := changes.keys() - allowed:
+        raise Invalid(f"{', '.join(sorted(unknown))}: cannot be changed; {', '.join(sorted(allowed))} can")
+    with transaction.atomic():
+        agents, _ = _lock([agent_id])
+        agent = agents[0]
+        for name, value in changes.items():
+            setattr(agent, name, value)
+        try:
+            agent.clean_fields(exclude={f.name for f in Agent._meta.fields} - changes.keys())
+            agent.save(update_fields=[*changes, "updated_at"])
+        except (ValidationError, IntegrityError) as error:
+            raise Invalid(str(error)) from error
+        publish_many([_changed(agent, "edited", now=", ".join(sorted(changes)), by=by)])
+    return agent
+
+
+def delete_all(world_id: UUID) -> None:
+    """Delete a world's agents with all they did and remember. Needs an open transaction."""
+    for statement in DELETE_ALL:
+        sql.execute(statement, [world_id])

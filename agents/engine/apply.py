@@ -1,0 +1,156 @@
+"""Doing what was decided: outcomes become changes of the agents and of the locked zone. No I/O but what tools do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from agents import behaviours, metrics
+from agents.facts import KEPT_ACTIONS, KEPT_MEMORIES, AgentState, Decision, Facts, Outcome
+from agents.narrative import fill
+from agents.review import Verdict
+from domains.chance import Chance
+from memory.actions import NewMemory, worth_keeping
+
+logger = logging.getLogger(__name__)
+
+DRIFT = {"energy": -0.5, "creativity": -0.5, "focus": -1.5, "social": -2.5, "exploration": -2.5}
+"""What every tick takes from each stat, whatever is done; needs grow from it."""
+MOOD_KEPT = 0.95
+NOTICED_WEIGHT = 0.12
+STUMBLE = Outcome(
+    ("{name} began something and lost the thread of it.", "{name} stopped halfway and could not say why."),
+    "Something went wrong in {zone}.",
+    activity="at a loss",
+    memorable=False,
+    failed=True,
+)
+
+
+@dataclass(slots=True)
+class Ticked:
+    """One agent's tick as it comes together."""
+
+    facts: Facts
+    verdict: Verdict
+    outcome: Outcome
+    slots: dict[str, str]
+    stat_changes: dict[str, float] = field(default_factory=dict)
+    state_changes: dict[str, Any] = field(default_factory=dict)
+    memories: list[NewMemory] = field(default_factory=list)
+    narrative: str = ""
+    state_hash: bytes = b""
+    error: str | None = None
+
+    @property
+    def agent(self) -> AgentState:
+        """Who ticked."""
+        return self.facts.me
+
+
+def apply_all(facts: Sequence[Facts], verdicts: Sequence[Verdict], errors: dict[UUID, str]) -> list[Ticked]:
+    """Let each agent act, in order. `errors` are those met before, by agent id."""
+    return [_apply(f, v, errors.get(f.me.id)) for f, v in zip(facts, verdicts, strict=True)]
+
+
+def _apply(facts: Facts, verdict: Verdict, error: str | None) -> Ticked:
+    outcome, failure = _act(facts, verdict.decision)
+    agent = facts.me
+    slots = {"name": agent.name, "zone": facts.zone.name, **outcome.slots}
+    ticked = Ticked(facts, verdict, outcome, slots, error=error or failure)
+    _change_stats(ticked)
+    _change_state(ticked)
+    agent.tick_number += 1
+    agent.last_tick = facts.tick
+    agent.due_tick = facts.tick + agent.tick_interval
+    agent.actions = [*agent.actions, verdict.decision.action][-KEPT_ACTIONS:]
+    return ticked
+
+
+def _act(facts: Facts, decision: Decision) -> tuple[Outcome, str | None]:
+    """Run the behaviour. One that is gone, not allowed or broken makes the agent stumble, and nothing worse."""
+    behaviour = behaviours.get(decision.action)
+    if behaviour is None:
+        return STUMBLE, f"there is no action {decision.action!r}"
+    if refusal := behaviour.refusal(facts):
+        return STUMBLE, f"{decision.action} is not possible now: {refusal}"
+    try:
+        chance = Chance(facts.seed, facts.me.ordinal, facts.me.tick_number + 1, "act")
+        return behaviour.act(facts, decision, chance), None
+    except Exception as error:
+        logger.exception("%s failed for %s", decision.action, facts.me.name)
+        metrics.failed.labels("apply").inc()
+        return STUMBLE, f"{decision.action}: {type(error).__name__}: {error}"
+
+
+def _change_stats(ticked: Ticked) -> None:
+    stats, wished = ticked.agent.stats, ticked.outcome.stats
+    for name, drift in DRIFT.items():
+        before = stats[name]
+        after = round(min(100.0, max(0.0, before + drift + wished.get(name, 0.0))), 2)
+        if after != before:
+            stats[name] = after
+            ticked.stat_changes[name] = round(after - before, 2)
+
+
+def _change_state(ticked: Ticked) -> None:
+    agent, outcome, changes = ticked.agent, ticked.outcome, ticked.state_changes
+    felt = sum(h.valence for h in ticked.facts.noticed) * NOTICED_WEIGHT * (0.5 + ticked.facts.traits["neuroticism"])
+    mood = round(min(1.0, max(-1.0, agent.mood * MOOD_KEPT + outcome.mood + felt)), 4)
+    if mood != agent.mood:
+        changes["mood"] = round(mood - agent.mood, 4)
+        agent.mood = mood
+    if outcome.activity != agent.activity:
+        changes["activity"] = agent.activity = outcome.activity
+    if outcome.focus is not None and outcome.focus != agent.current_focus:
+        changes["current_focus"] = agent.current_focus = outcome.focus
+    if outcome.position is not None:
+        agent.x, agent.y = outcome.position
+        changes["position"] = list(outcome.position)
+    if outcome.goal is not None and outcome.goal[1]:
+        place, step = outcome.goal
+        goal = agent.goals[place]
+        goal["progress"] = round(min(1.0, goal["progress"] + step), 4)
+        changes["goal"] = [goal["name"], goal["progress"]]
+    if outcome.destination is not None:
+        changes["destination"] = outcome.destination.name
+
+
+def remember(ticked: Ticked) -> None:
+    """Form memories by the rule: of what was done, and of the weightiest thing noticed."""
+    agent, facts, outcome = ticked.agent, ticked.facts, ticked.outcome
+    known = {m[1] for m in agent.memories}
+    if outcome.memorable and worth_keeping(outcome.importance, outcome.valence):
+        text = fill(outcome.impression, ticked.slots)
+        _form(ticked, known, text, outcome.importance, outcome.valence, outcome.kind)
+    for seen in facts.noticed[:2]:
+        if worth_keeping(seen.importance, seen.valence):
+            _form(ticked, known, seen.text, seen.importance, seen.valence, "episodic")
+    if ticked.memories:
+        agent.memories = agent.memories[-KEPT_MEMORIES:]
+
+
+def _form(ticked: Ticked, known: set[str], text: str, importance: float, valence: float, kind: str) -> None:
+    if text in known:
+        return
+    known.add(text)
+    agent = ticked.agent
+    importance, valence = round(importance, 3), round(valence, 3)
+    agent.memories = [*agent.memories, [ticked.facts.tick, text, importance, valence]]
+    source = {"tick": agent.tick_number, "world_tick": ticked.facts.tick}
+    ticked.memories.append(NewMemory(agent.id, text, kind, importance, valence, source=source))
+
+
+def state_hash(agent: AgentState, zone_ordinal: int) -> bytes:
+    """16 bytes over all that an agent is after its tick: no ids, wall times or durations."""
+    state = [
+        agent.ordinal, agent.name, agent.tick_number, agent.last_tick, agent.due_tick, zone_ordinal, agent.stats, agent.mood,
+        agent.activity, agent.current_focus, agent.goals, agent.memories, agent.actions, agent.x, agent.y, agent.z,
+    ]  # fmt: skip
+    return blake2b(orjson.dumps(state), digest_size=16).digest()

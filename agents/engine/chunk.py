@@ -1,0 +1,170 @@
+"""One chunk of a zone's agents: perceive → decide → review → apply → remember → narrate → record.
+
+Needs the zone's lock and an open transaction. Two reads (agents, and who else is there), then one UPDATE and a COPY
+each for logs, memories and events, however many agents there are.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from agents import events, metrics, narrative, reasoners, review
+from agents.engine import apply, rows
+from agents.engine.apply import Ticked
+from agents.facts import AgentState, Decision, Facts
+from agents.perceive import Bystander, perceive
+from domains.ids import new_id
+from domains.thunderflow.actions import NewEvent
+from memory import actions as memory
+from zones.actions import clock
+from zones.events import zone_topic
+from zones.state import ZoneState
+
+logger = logging.getLogger(__name__)
+ROSTER_LIMIT = 400
+
+
+class Stages:
+    """Milliseconds of each stage of one chunk."""
+
+    def __init__(self) -> None:
+        self.ms: dict[str, float] = {}
+
+    @contextmanager
+    def time(self, name: str) -> Iterator[None]:
+        """Time a block as one stage."""
+        started = time.perf_counter()
+        yield
+        self.ms[name] = round((time.perf_counter() - started) * 1000, 3)
+
+
+def tick_agents(zone: ZoneState, agents: Sequence[AgentState], now: datetime) -> list[NewEvent]:
+    """Tick these agents, by ordinal, and write everything but the zone's row. Returns events yet to be published."""
+    stages = Stages()
+    with stages.time("perceive"):
+        facts = perceive(agents, zone, _roster(zone, agents), rows.read_mods(agents, zone.tick))
+    with stages.time("decide"):
+        decisions, errors = decide(facts)
+    with stages.time("review"):
+        verdicts = [review.review(decision, f) for decision, f in zip(decisions, facts, strict=True)]
+    with stages.time("apply"):
+        ticked = apply.apply_all(facts, verdicts, errors)
+    with stages.time("remember"):
+        for one in ticked:
+            apply.remember(one)
+        memory.store_many([m for one in ticked for m in one.memories])
+    with stages.time("narrate"):
+        for one in ticked:
+            one.narrative = narrative.tell(one.facts, one.outcome, one.slots)
+            one.state_hash = apply.state_hash(one.agent, zone.ordinal)
+    with stages.time("record"):
+        rows.write_agents(agents)
+        _depart(zone, ticked)
+        told = [event for one in ticked for event in _events(one)]
+    rows.write_logs(_logs(ticked, stages.ms, now))
+    _count(stages, len(ticked))
+    return told
+
+
+def _roster(zone: ZoneState, agents: Sequence[AgentState]) -> Sequence[Bystander]:
+    """Who can be met: the chunk itself when that is everybody, else those from its first ordinal on, going round."""
+    if len(agents) == zone.agent_count:
+        return [Bystander(a.ordinal, a.name, a.x, a.y) for a in agents]
+    found = rows.read_roster(zone.id, agents[0].ordinal, ROSTER_LIMIT)
+    if len(found) < ROSTER_LIMIT:
+        before = rows.read_roster(zone.id, 0, ROSTER_LIMIT - len(found))
+        found = [b for b in before if b.ordinal < agents[0].ordinal] + found
+    return found
+
+
+def decide(facts: Sequence[Facts]) -> tuple[list[Decision], dict[UUID, str]]:
+    """Let each agent's kind of reasoner decide. Where one fails, the rules decide and the error is kept by agent id."""
+    decisions: dict[UUID, Decision] = {}
+    errors: dict[UUID, str] = {}
+    kinds = {f.me.reasoner for f in facts}
+    for kind in sorted(kinds):
+        batch = facts if len(kinds) == 1 else [f for f in facts if f.me.reasoner == kind]
+        chosen, error = _decide_batch(kind, batch)
+        for f, decision in zip(batch, chosen, strict=True):
+            decisions[f.me.id] = decision
+            if error:
+                errors[f.me.id] = error
+    return [decisions[f.me.id] for f in facts], errors
+
+
+def _decide_batch(kind: str, batch: Sequence[Facts]) -> tuple[Sequence[Decision], str | None]:
+    rules = reasoners.get("rules")
+    reasoner = reasoners.get(kind)
+    if rules is None:
+        raise LookupError("the rules reasoner is not loaded")
+    if reasoner is None:
+        return rules.decide(batch), f"there is no reasoner of kind {kind!r}; the rules decided"
+    try:
+        chosen = reasoner.decide(batch)
+        if len(chosen) != len(batch):
+            raise ValueError(f"{len(chosen)} decisions for {len(batch)} agents")
+        return chosen, None
+    except Exception as error:
+        if reasoner is rules:
+            raise
+        logger.exception("reasoner %s failed", kind)
+        metrics.failed.labels("decide").inc(len(batch))
+        return rules.decide(batch), f"{kind}: {type(error).__name__}: {error}; the rules decided"
+
+
+def _depart(zone: ZoneState, ticked: Sequence[Ticked]) -> None:
+    crossers = [
+        clock.Crosser(one.agent.id, one.agent.ordinal, zone.id, one.outcome.destination.zone_id)
+        for one in ticked
+        if one.outcome.destination is not None
+    ]
+    if crossers:
+        clock.depart(crossers, world_id=zone.world_id, tick=zone.tick)
+
+
+def _events(one: Ticked) -> Iterator[NewEvent]:
+    agent, zone = one.agent, one.facts.zone
+    payload = events.AgentTicked(
+        agent_id=agent.id,
+        name=agent.name,
+        tick_number=agent.tick_number,
+        world_tick=zone.tick,
+        action=one.verdict.decision.action,
+        narrative=one.narrative,
+        mood=agent.mood,
+        energy=agent.stats["energy"],
+        activity=agent.activity,
+        x=agent.x,
+        y=agent.y,
+        state_hash=one.state_hash.hex(),
+    )
+    yield NewEvent(zone.stream, zone_topic(zone.id, "agent_ticked"), payload)
+    for event in one.outcome.events:
+        yield replace(event, actor=f"agent:{agent.name}")
+
+
+def _logs(ticked: Sequence[Ticked], stage_ms: dict[str, float], now: datetime) -> Iterator[tuple[Any, ...]]:
+    share = round(sum(stage_ms.values()) / len(ticked), 4)
+    for one in ticked:
+        agent, decision = one.agent, one.verdict.decision
+        yield (
+            new_id(), agent.id, one.facts.zone.id, agent.tick_number, one.facts.tick, now, share, decision.confidence,
+            one.state_hash, decision.action, decision.reasoning, one.narrative,
+            {"arguments": decision.arguments, "expected": decision.expected, "alternatives": decision.alternatives,
+             "band": one.facts.band, "failed": one.outcome.failed},
+            {"verdict": one.verdict.verdict, "reason": one.verdict.reason},
+            one.stat_changes, one.state_changes, [str(m.id) for m in one.memories], stage_ms, decision.usage, one.error,
+        )  # fmt: skip
+
+
+def _count(stages: Stages, agents: int) -> None:
+    metrics.ticks.inc(agents)
+    for name, ms in stages.ms.items():
+        metrics.stage_seconds.labels(name).observe(ms / 1000)

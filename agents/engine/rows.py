@@ -1,0 +1,157 @@
+"""The engine's SQL: every read and write of agents that a tick makes, each for a whole chunk at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from agents.facts import AgentState
+from agents.models import STATS, TRAITS
+from agents.perceive import Bystander
+from domains import sql
+
+_AGENT = """
+    id, ordinal, name, capabilities, mod_count, reasoner, movement_range, tick_interval,
+    openness, conscientiousness, extraversion, agreeableness, neuroticism,
+    energy, creativity, focus, social, exploration,
+    mood, activity, current_focus, goals, working_memory, x, y, z, tick_number, last_tick, due_tick
+"""
+
+# The zone's lock is held: nobody else ticks these. No row locks, which would write every row a second time.
+DUE = f"""
+SELECT {_AGENT} FROM pac_agents
+WHERE zone_id = %s AND lifecycle = 'active' AND due_tick <= %s
+ORDER BY ordinal LIMIT %s
+"""
+
+ONE = f"SELECT {_AGENT} FROM pac_agents WHERE id = %s AND zone_id = %s AND lifecycle = 'active'"
+
+# Of a large zone only those around the chunk are looked at; who is near is bounded anyway.
+ROSTER = """
+SELECT ordinal, name, x, y FROM pac_agents
+WHERE zone_id = %s AND lifecycle = 'active' AND ordinal >= %s ORDER BY ordinal LIMIT %s
+"""
+
+MODS = """
+SELECT id, agent_id, effects, expires_tick FROM pac_mods WHERE agent_id = ANY(%s) AND active ORDER BY name
+"""
+
+END_MODS = "UPDATE pac_mods SET active = false, updated_at = now() WHERE id = ANY(%s)"
+
+COUNT_MODS = """
+UPDATE pac_agents a SET mod_count = (SELECT count(*) FROM pac_mods m WHERE m.agent_id = a.id AND m.active)
+WHERE a.id = ANY(%s)
+"""
+
+NEXT_DUE = "SELECT min(due_tick) FROM pac_agents WHERE zone_id = %s AND lifecycle = 'active'"
+
+# Guarded by the tick number: what somebody else has ticked in the meantime is not written over.
+UPDATE = """
+UPDATE pac_agents a SET
+    energy = u.energy, creativity = u.creativity, focus = u.focus, social = u.social, exploration = u.exploration,
+    mood = u.mood, activity = u.activity, current_focus = u.current_focus,
+    goals = u.goals::jsonb, working_memory = u.working_memory::jsonb, x = u.x, y = u.y,
+    tick_number = u.expected + 1, last_tick = u.last_tick, due_tick = u.due_tick, updated_at = now()
+FROM unnest(%s::uuid[], %s::int8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
+            %s::float8[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::float8[],
+            %s::int8[], %s::int8[])
+     AS u (id, expected, energy, creativity, focus, social, exploration, mood, activity, current_focus,
+           goals, working_memory, x, y, last_tick, due_tick)
+WHERE a.id = u.id AND a.tick_number = u.expected
+"""
+
+_LOG = {
+    "id": "uuid", "agent_id": "uuid", "zone_id": "uuid", "tick_number": "int8", "world_tick": "int8",
+    "inserted_at": "timestamptz", "processing_time": "float8", "confidence": "float8", "state_hash": "bytea",
+    "action": "text", "reasoning": "text", "narrative": "text", "decision": "jsonb", "review": "jsonb",
+    "stat_changes": "jsonb", "state_changes": "jsonb", "memories": "jsonb", "stage_ms": "jsonb",
+    "usage": "jsonb", "error": "text",
+}  # fmt: skip
+
+
+class Conflict(Exception):
+    """Somebody changed these agents although the zone's lock was held: the chunk is rolled back and redone."""
+
+
+def read_due(zone_id: UUID, tick: int, limit: int) -> list[AgentState]:
+    """The zone's agents that are due, by ordinal, at most `limit`."""
+    return [_agent(row) for row in sql.fetch_rows(DUE, [zone_id, tick, limit])]
+
+
+def read_one(agent_id: UUID, zone_id: UUID) -> AgentState | None:
+    """One active agent, if it is in this zone."""
+    rows = sql.fetch_rows(ONE, [agent_id, zone_id])
+    return _agent(rows[0]) if rows else None
+
+
+def _agent(row: tuple[Any, ...]) -> AgentState:
+    memory = row[22]
+    return AgentState(
+        *row[:8],
+        dict(zip(TRAITS, row[8:13], strict=True)),
+        dict(zip(STATS, row[13:18], strict=True)),
+        *row[18:22],
+        memory.get("memories", []),
+        memory.get("actions", []),
+        *row[23:],
+    )
+
+
+def read_roster(zone_id: UUID, first_ordinal: int, limit: int) -> list[Bystander]:
+    """Who is in the zone from an ordinal on, by ordinal, at most `limit`."""
+    return [Bystander(*row) for row in sql.fetch_rows(ROSTER, [zone_id, first_ordinal, limit])]
+
+
+def read_mods(agents: Sequence[AgentState], tick: int) -> dict[UUID, list[dict[str, Any]]]:
+    """Effects in force at `tick` by agent id. Mods whose time is over are ended on the way."""
+    ids = [agent.id for agent in agents if agent.mod_count]
+    if not ids:
+        return {}
+    effects: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    over = []
+    for mod_id, agent_id, effect, expires_tick in sql.fetch_rows(MODS, [ids]):
+        if expires_tick is not None and expires_tick < tick:
+            over.append((mod_id, agent_id))
+        else:
+            effects[agent_id].append(effect)
+    if over:
+        sql.execute(END_MODS, [[mod_id for mod_id, _ in over]])
+        sql.execute(COUNT_MODS, [sorted({agent_id for _, agent_id in over})])
+    return effects
+
+
+def next_due(zone_id: UUID) -> int | None:
+    """First world tick at which one of the zone's agents is due; None when none ticks there."""
+    due = sql.fetch_rows(NEXT_DUE, [zone_id])[0][0]
+    return None if due is None else int(due)
+
+
+def put_off(agent_id: UUID, due_tick: int) -> None:
+    """Let an agent's next tick be at `due_tick`."""
+    sql.execute("UPDATE pac_agents SET due_tick = %s WHERE id = %s", [due_tick, agent_id])
+
+
+def write_agents(agents: Sequence[AgentState]) -> None:
+    """Write ticked agents back, whose `tick_number` is the new one. Raises: Conflict."""
+    columns = zip(
+        *(
+            (
+                a.id, a.tick_number - 1, *a.stats.values(), a.mood, a.activity, a.current_focus,
+                orjson.dumps(a.goals).decode(), orjson.dumps({"memories": a.memories, "actions": a.actions}).decode(),
+                a.x, a.y, a.last_tick, a.due_tick,
+            )
+            for a in agents
+        ),
+        strict=True,
+    )  # fmt: skip
+    if (written := sql.execute(UPDATE, [list(column) for column in columns])) != len(agents):
+        raise Conflict(f"{len(agents) - written} of {len(agents)} agents had changed")
+
+
+def write_logs(rows: Iterable[Sequence[object]]) -> None:
+    """Append tick logs, in the order of `_LOG`'s columns."""
+    sql.copy("tick_logs", _LOG, rows)

@@ -1,0 +1,133 @@
+"""What an agent knows when it decides, and what a decision is. Plain data: no rows, no clock, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from zones.state import Happening, Way, ZoneState
+
+KEPT_MEMORIES = 6
+KEPT_ACTIONS = 4
+
+
+@dataclass(slots=True)
+class AgentState:
+    """An agent as it was read under its zone's lock; changed in memory by its tick, written back once."""
+
+    id: UUID
+    ordinal: int
+    name: str
+    capabilities: list[str]
+    mod_count: int
+    reasoner: str
+    movement_range: float
+    tick_interval: int
+    traits: dict[str, float]
+    stats: dict[str, float]
+    mood: float
+    activity: str
+    current_focus: str
+    goals: list[dict[str, Any]]
+    memories: list[list[Any]]
+    """Working memory, oldest first: `[world tick, text, importance, valence]`."""
+    actions: list[str]
+    """Names of the latest actions, oldest first."""
+    x: float
+    y: float
+    z: float
+    tick_number: int
+    last_tick: int
+    due_tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Somebody near."""
+
+    ordinal: int
+    name: str
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that one agent perceives at one tick. `stats` and `traits` include the mods in force."""
+
+    me: AgentState
+    zone: ZoneState
+    tick: int
+    seed: int
+    stats: Mapping[str, float]
+    traits: Mapping[str, float]
+    capabilities: frozenset[str]
+    tools: frozenset[str]
+    weights: Mapping[str, float]
+    """What mods add to the utility of actions by name."""
+    needs: Mapping[str, float]
+    near: tuple[Other, ...]
+    """Nearest first, at most eight."""
+    noticed: tuple[Happening, ...]
+    """What happened since the last tick, the weightiest first, at most four."""
+
+    @property
+    def band(self) -> str:
+        """`high`, `medium`, `low` or `depleted` energy."""
+        return energy_band(self.stats["energy"])
+
+    @property
+    def ways(self) -> list[Way]:
+        """Where one can go from here."""
+        return self.zone.ways
+
+    def open_goal(self) -> tuple[int, dict[str, Any]] | None:
+        """The unfinished goal that is furthest along (the first of equals), with its place in the list."""
+        unfinished = [(i, goal) for i, goal in enumerate(self.me.goals) if goal["progress"] < 1]
+        return max(unfinished, key=lambda pair: (pair[1]["progress"], -pair[0])) if unfinished else None
+
+
+def energy_band(energy: float) -> str:
+    """> 80 high, > 50 medium, > 20 low, else depleted."""
+    return "high" if energy > 80 else "medium" if energy > 50 else "low" if energy > 20 else "depleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an agent means to do, and why. `alternatives` are the allowed actions with their scores, best first."""
+
+    action: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    confidence: float = 1.0
+    reasoning: str = ""
+    expected: str = ""
+    alternatives: Mapping[str, float] = field(default_factory=dict)
+    usage: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an action does. Changes are wishes: stats are clamped to 0–100 and mood to −1…1 when they are applied."""
+
+    stories: tuple[str, ...]
+    """Sentences to choose from, with `{name}`, `{zone}` and the keys of `slots`."""
+    impression: str
+    """One plain sentence that can become a memory; the same slots."""
+    slots: Mapping[str, str] = field(default_factory=dict)
+    stats: Mapping[str, float] = field(default_factory=dict)
+    mood: float = 0.0
+    activity: str = ""
+    focus: str | None = None
+    goal: tuple[int, float] | None = None
+    """Place in the list of goals, and progress to add."""
+    position: tuple[float, float] | None = None
+    destination: Way | None = None
+    importance: float = 0.1
+    valence: float = 0.0
+    kind: str = "episodic"
+    memorable: bool = True
+    """False for what was only recalled: nothing is remembered of having remembered."""
+    events: tuple[Any, ...] = ()
+    """`NewEvent`s to publish with the tick."""
+    failed: bool = False

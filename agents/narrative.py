@@ -1,0 +1,40 @@
+"""One or two readable sentences in the third person, made from what really happened. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from agents.facts import Facts, Outcome
+from domains.chance import Chance
+
+_SLOT = re.compile(r"\{(\w+)\}")
+_HIGH = ("It was a good day.", "Spirits were high.", "There was a lightness in it.", "Somebody was heard humming.")
+_LOW = ("It had been a long day.", "Nothing came easily.", "The mood was grey.", "A sigh said the rest.")
+_WORN = ("The legs were heavy.", "There was not much strength left.", "Sleep was not far off.")
+_ODD = ("The air would not keep still.", "Something about the place was not quite right.", "The ground hummed a little.")
+
+
+def fill(template: str, slots: Mapping[str, str]) -> str:
+    """Put the slots into their places. Braces that name no slot are left as they are, whoever wrote them."""
+    return _SLOT.sub(lambda match: slots.get(match[1], match[0]), template)
+
+
+def tell(facts: Facts, outcome: Outcome, slots: Mapping[str, str]) -> str:
+    """The story of one tick: what was done, and now and then how it felt."""
+    chance = Chance(facts.seed, facts.me.ordinal, facts.me.tick_number, "narrative")
+    story = fill(chance.pick(outcome.stories), slots)
+    story = story[:1].upper() + story[1:]
+    if chance.uniform() < 0.25 and (mood := _colour(facts)):
+        return f"{story} {chance.pick(mood)}"
+    return story
+
+
+def _colour(facts: Facts) -> tuple[str, ...] | None:
+    if facts.me.stats["energy"] < 20:
+        return _WORN
+    if facts.zone.entropy > 0.6:
+        return _ODD
+    if facts.me.mood > 0.4:
+        return _HIGH
+    return _LOW if facts.me.mood < -0.4 else None

@@ -1,0 +1,24 @@
+"""The default: utilities from needs, traits, goals and surroundings, then a seeded draw (`agents.decide`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agents import decide
+from agents.behaviours import all_behaviours
+from agents.facts import Decision, Facts
+from agents.reasoners import register
+
+
+class RulesReasoner:
+    """Some 20 µs a decision; nothing but arithmetic."""
+
+    kind = "rules"
+
+    def decide(self, batch: Sequence[Facts]) -> list[Decision]:
+        """One decision for each."""
+        behaviours = all_behaviours()
+        return [decide.choose(facts, behaviours) for facts in batch]
+
+
+register(RulesReasoner())

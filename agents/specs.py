@@ -1,0 +1,113 @@
+"""What is needed to make an agent or a mod, checked field by field; shared by world files, commands and doors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Stat = Annotated[float, Field(ge=0, le=100)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
+
+
+class Traits(_Spec):
+    """Big Five, 0–1."""
+
+    openness: Share = 0.5
+    conscientiousness: Share = 0.5
+    extraversion: Share = 0.5
+    agreeableness: Share = 0.5
+    neuroticism: Share = 0.5
+
+
+class Stats(_Spec):
+    """What an agent starts with, 0–100."""
+
+    energy: Stat = 80.0
+    creativity: Stat = 50.0
+    focus: Stat = 50.0
+    social: Stat = 50.0
+    exploration: Stat = 50.0
+
+
+class Goal(_Spec):
+    """Something to get done, as it would follow “to”: “mend the bridge”."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    progress: Share = 0.0
+
+
+class Effects(_Spec):
+    """What a mod does while it is in force."""
+
+    stat_modifiers: dict[Literal["energy", "creativity", "focus", "social", "exploration"], float] = {}
+    trait_modifiers: dict[
+        Literal["openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism"], float
+    ] = {}
+    new_capabilities: list[Name] = []
+    tool_access: list[Name] = []
+    """Capabilities of tools."""
+    action_weights: dict[Name, float] = {}
+    """Added to the utility of an action."""
+
+
+class ModSpec(_Spec):
+    """A mod to apply. `duration` is in world ticks; None is for good."""
+
+    name: Name
+    kind: Literal["behavior", "capability", "memory", "tool", "personality", "stat_boost", "skill"]
+    effects: Effects = Effects()
+    duration: Annotated[int, Field(ge=1)] | None = None
+
+
+class Position(_Spec):
+    """Where in the zone, 0–100."""
+
+    x: Stat
+    y: Stat
+    z: float = 0.0
+
+
+class AgentSpec(_Spec):
+    """An agent to make."""
+
+    EDITABLE: ClassVar[tuple[str, ...]] = (
+        "description", "openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism",
+        "capabilities", "reasoner", "model", "temperature", "max_tokens", "system_prompt", "movement_range", "tick_interval",
+    )  # fmt: skip
+
+    name: Name
+    description: Annotated[str, Field(max_length=1000)] = ""
+    traits: Traits = Traits()
+    stats: Stats = Stats()
+    mood: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    goals: Annotated[list[Goal], Field(max_length=20)] = []
+    capabilities: list[Name] = []
+    mods: list[ModSpec] = []
+    reasoner: Name = "rules"
+    model: Annotated[str, Field(max_length=100)] = ""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 512
+    system_prompt: Annotated[str, Field(max_length=20_000)] = ""
+    movement_range: Annotated[float, Field(ge=0, le=1000)] = 10.0
+    tick_interval: Annotated[int, Field(ge=1, le=100_000)] = 30
+    position: Position | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """The row's values but for place, order and time."""
+        values = self.model_dump(exclude={"traits", "stats", "goals", "mods", "position"})
+        values |= self.traits.model_dump() | self.stats.model_dump()
+        values["goals"] = [goal.model_dump() for goal in self.goals]
+        if self.position is not None:
+            values |= self.position.model_dump()
+        return values
+
+    def settled(self) -> dict[str, Any]:
+        """The columns that a changed world file may change in an agent that already lives."""
+        columns = self.columns()
+        return {name: columns[name] for name in self.EDITABLE}

@@ -1,0 +1,34 @@
+"""Waking workers. A message carries no work, only the word that there may be some."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+from django.conf import settings
+
+from agents.engine import loop
+from domains.thunderblock import guards
+from domains.thunderflow.context import acting
+
+STINT_S = 0.4
+"""Longest time a worker keeps to ticks before it looks for other messages."""
+
+
+def wake_workers(**_: Any) -> None:
+    """One message a worker, however many zones are due."""
+    for _n in range(settings.CONFIG.workers):
+        tick_zones.apply_async(expires=1)
+
+
+@shared_task(name="agents.tick_zones", soft_time_limit=20)
+def tick_zones(**_: Any) -> None:
+    """Tick what is due; ask to be called again when there is more than one stint can do."""
+    try:
+        guards.require("thunderpac")
+    except guards.DomainInactive:
+        return
+    with acting(actor="engine"):
+        stint = loop.run(seconds=STINT_S)
+    if stint.exhausted:
+        tick_zones.apply_async(expires=1)

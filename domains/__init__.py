@@ -1,0 +1,1 @@
+"""One Django app per Thunder domain, and the contracts that they share."""

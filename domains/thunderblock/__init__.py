@@ -1,0 +1,1 @@
+"""Persistence: the registry of domains and the states they go through."""

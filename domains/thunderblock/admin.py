@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.admin import ModelAdmin
+
+from domains.readonly import Log
+from domains.thunderblock import actions
+from domains.thunderblock.models import ActiveDomain
+
+
+@admin.register(ActiveDomain)
+class ActiveDomainAdmin(Log, ModelAdmin):
+    list_display = ["domain_name", "status", "enabled", "tick_count", "last_tick", "activated_at", "reason"]
+    list_filter = ["status", "enabled"]
+    search_fields = ["domain_name"]
+    actions = ["switch_on", "switch_off"]
+
+    @admin.action(description="Switch on", permissions=["operate"])
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[ActiveDomain]) -> None:
+        """Let the chosen domains wait for the next heartbeat."""
+        for row in queryset:
+            actions.switch_on(row.domain_name, now=timezone.now())
+        messages.success(request, f"{len(queryset)} will be active at the next heartbeat.")
+
+    @admin.action(description="Switch off", permissions=["operate"])
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[ActiveDomain]) -> None:
+        """Make the chosen domains rest until they are switched on."""
+        reason = f"switched off by {request.user.get_username()}"
+        for row in queryset:
+            actions.switch_off(row.domain_name, reason=reason, now=timezone.now())
+        messages.success(request, f"{len(queryset)} switched off.")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change domains may switch them."""
+        return request.user.has_perm("thunderblock.change_activedomain")

@@ -1,0 +1,81 @@
+"""Publishing. Call it as late in the transaction as possible: it locks the stream's counter until the commit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from domains import sql
+from domains.ids import new_id
+from domains.thunderflow import context
+from domains.thunderflow.payloads import Payload
+
+_COLUMNS = {
+    "seq": "int8",
+    "id": "uuid",
+    "correlation_id": "uuid",
+    "causation_id": "uuid",
+    "event_version": "int2",
+    "priority": "int2",
+    "stream": "text",
+    "topic": "text",
+    "actor": "text",
+    "node": "text",
+    "payload": "jsonb",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to be published. What is None is taken from the context (`thunderflow.context`)."""
+
+    stream: str
+    topic: str
+    payload: Payload
+    actor: str | None = None
+    causation_id: UUID | None = None
+    priority: int = 0
+
+
+def publish(event: NewEvent) -> int:
+    """Append one event. Returns its `seq`. Raises: domains.sql.NoTransaction."""
+    return publish_many([event])[event.stream]
+
+
+def publish_many(events: Sequence[NewEvent]) -> dict[str, int]:
+    """Append events, in this order within each stream, with two round trips. Returns each stream's last `seq`.
+
+    Locks the counters of the streams in the order of their names. Raises: domains.sql.NoTransaction.
+    """
+    sql.require_transaction("publish")
+    if not events:
+        return {}
+    counts = Counter(event.stream for event in events)
+    rows = sql.fetch_rows(
+        "SELECT name, seq FROM event_begin(%s::text[], %s::bigint[])", [list(counts), list(counts.values())]
+    )
+    last = dict(rows)
+    sql.copy("events", _COLUMNS, _rows(events, {name: seq - counts[name] for name, seq in rows}))
+    return last
+
+
+def _rows(events: Sequence[NewEvent], seq: dict[str, int]):  # type: ignore[no-untyped-def]
+    here, node = context.current(), context.node()
+    for event in events:
+        seq[event.stream] += 1
+        payload = event.payload
+        yield (
+            seq[event.stream],
+            new_id(),
+            here.correlation_id,
+            event.causation_id or here.causation_id,
+            payload.version,
+            event.priority,
+            event.stream,
+            event.topic,
+            event.actor or here.actor,
+            node,
+            payload.model_dump(mode="json"),
+        )

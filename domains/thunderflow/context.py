@@ -1,0 +1,55 @@
+"""Who acts, and what for: carried along by context so that every event knows its correlation, cause and actor."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from functools import cache
+from uuid import UUID
+
+from domains.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """`correlation_id` joins all that one request or heartbeat set off; `causation_id` is the event it answers."""
+
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+    actor: str = "system"
+
+
+_context: ContextVar[Context] = ContextVar("thunderflow_context", default=Context())
+
+
+def current() -> Context:
+    """The context of this task, thread or request."""
+    return _context.get()
+
+
+@contextmanager
+def acting(
+    *, actor: str | None = None, correlation_id: UUID | None = None, causation_id: UUID | None = None
+) -> Iterator[Context]:
+    """Run a block as somebody and for some cause; what is left out is inherited, a missing correlation made."""
+    outer = _context.get()
+    inner = replace(
+        outer,
+        actor=actor or outer.actor,
+        correlation_id=correlation_id or outer.correlation_id or new_id(),
+        causation_id=causation_id or outer.causation_id,
+    )
+    token = _context.set(inner)
+    try:
+        yield inner
+    finally:
+        _context.reset(token)
+
+
+@cache
+def node() -> str:
+    """Name of this machine in events."""
+    return socket.gethostname()

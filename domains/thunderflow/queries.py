@@ -1,0 +1,93 @@
+"""Reading the log: in order, by pattern, never past what is settled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domains import sql
+from domains.thunderflow.patterns import to_regex
+
+_FIELDS = """position, seq, at, id, correlation_id, causation_id, event_version, priority,
+             stream, topic, actor, node, payload"""
+POLL_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One event as the log has it. `at` is aware UTC."""
+
+    position: int
+    seq: int
+    at: datetime
+    id: UUID
+    correlation_id: UUID | None
+    causation_id: UUID | None
+    event_version: int
+    priority: int
+    stream: str
+    topic: str
+    actor: str
+    node: str
+    payload: dict[str, Any]
+
+
+def settled() -> int:
+    """Highest position below which no event can appear any more. About 0.2 ms.
+
+    Must be asked in a statement before the one that reads events, or a commit in between is missed.
+    """
+    return int(sql.fetch_rows("SELECT event_settled()")[0][0])
+
+
+def read(*, after: int, pattern: str = "**", limit: int = 1000) -> tuple[list[StoredEvent], int]:
+    """Events with `position > after` that match, in order, and the position to go on from.
+
+    That position also passes what did not match. Raises: patterns.BadPattern.
+    """
+    upto = settled()
+    rows = sql.fetch_rows(
+        f"""SELECT {_FIELDS} FROM events
+            WHERE position > %s AND position <= %s AND '.' || topic ~ %s
+            ORDER BY position LIMIT %s""",  # noqa: S608 — constant fields
+        [after, upto, to_regex(pattern), limit],
+    )
+    events = [StoredEvent(*row) for row in rows]
+    return events, (events[-1].position if len(events) == limit else max(after, upto))
+
+
+def read_stream(stream: str, *, after: int, limit: int = 1000) -> list[StoredEvent]:
+    """Events of one stream with `seq > after`, in order; needs no horizon, as its `seq` has no gaps."""
+    rows = sql.fetch_rows(
+        f"SELECT {_FIELDS} FROM events WHERE stream = %s AND seq > %s ORDER BY seq LIMIT %s",  # noqa: S608
+        [stream, after, limit],
+    )
+    return [StoredEvent(*row) for row in rows]
+
+
+def latest(*, pattern: str = "**", limit: int = 50, within: int = 5000) -> list[StoredEvent]:
+    """The newest matching events, newest first, looked for among the last `within` positions."""
+    upto = settled()
+    rows = sql.fetch_rows(
+        f"""SELECT {_FIELDS} FROM events
+            WHERE position > %s AND position <= %s AND '.' || topic ~ %s
+            ORDER BY position DESC LIMIT %s""",  # noqa: S608
+        [upto - within, upto, to_regex(pattern), limit],
+    )
+    return [StoredEvent(*row) for row in rows]
+
+
+def follow(
+    *, pattern: str = "**", after: int | None = None, stop: Callable[[], bool] = lambda: False
+) -> Iterator[StoredEvent]:
+    """Matching events for ever, in order, from `after` (from now when None) until `stop()` says so."""
+    cursor = settled() if after is None else after
+    while not stop():
+        events, cursor = read(after=cursor, pattern=pattern)
+        yield from events
+        if not events:
+            time.sleep(POLL_S)

@@ -1,0 +1,1 @@
+"""Security: users now; keys, roles, audit and limits join them here."""

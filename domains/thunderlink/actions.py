@@ -1,0 +1,52 @@
+"""The heartbeat itself: count, wake what waits, hand each active domain its tick."""
+
+from __future__ import annotations
+
+import time
+
+from domains import sql
+from domains.lifecycle import Tick
+from domains.thunderblock import actions as thunderblock
+from domains.thunderblock import queries as registry
+from domains.thunderblock import tasks
+from domains.thunderlink.models import HeartbeatTick
+
+# Compare and set on the database's clock: a second beat within half an interval changes nothing.
+COUNT = """
+INSERT INTO heart AS h (id, tick_number, beat_at, started_at)
+VALUES (1, 1, clock_timestamp(), clock_timestamp())
+ON CONFLICT (id) DO UPDATE SET
+    tick_number = h.tick_number + 1,
+    beat_at = excluded.beat_at,
+    started_at = CASE WHEN h.beat_at > excluded.beat_at - interval '10 s' THEN h.started_at
+                      ELSE excluded.beat_at END
+WHERE h.beat_at IS NULL OR h.beat_at <= excluded.beat_at - make_interval(secs => %s / 2.0)
+RETURNING tick_number, beat_at
+"""
+
+REMEMBER = """
+INSERT INTO heartbeat_ticks (slot, number, at, latency_ms, active_domains) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (slot) DO UPDATE SET number = excluded.number, at = excluded.at,
+    latency_ms = excluded.latency_ms, active_domains = excluded.active_domains
+"""
+
+
+def beat(*, interval_s: float) -> Tick | None:
+    """One heartbeat. Returns None when another beat has counted this interval already."""
+    started = time.perf_counter()
+    counted = sql.fetch_rows(COUNT, [interval_s])
+    if not counted:
+        return None
+    tick = Tick(*counted[0])
+    if tick.number % 60 == 1:
+        thunderblock.sync(now=tick.at)
+    thunderblock.restart_due(tick)
+    active = registry.active_domains()
+    message = {"number": tick.number, "at": tick.at.isoformat()}
+    for name in active:
+        tasks.on_tick.apply_async([name], message, expires=max(1.0, interval_s))
+    for name in registry.waiting():
+        tasks.activate.apply_async([name], message, expires=max(1.0, interval_s))
+    latency_ms = (time.perf_counter() - started) * 1000
+    sql.execute(REMEMBER, [tick.number % HeartbeatTick.RING, tick.number, tick.at, latency_ms, len(active)])
+    return tick

@@ -1,0 +1,104 @@
+"""Every setting that comes from the environment, in one place.
+
+Each is read from `THUNDERLINE_<NAME>`, but for the two addresses that other software calls `DATABASE_URL` and
+`REDIS_URL`. A value that does not fit is refused at start with the variable's name (`ConfigError`).
+`docs/settings.md` is made from this class; a test keeps the two alike.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def split_words(value: object) -> object:
+    """`"a, b"` as `["a", "b"]`."""
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+Words = Annotated[list[str], NoDecode, BeforeValidator(split_words)]
+
+
+class ConfigError(SystemExit):
+    """A setting has a value that cannot be used; the message names the variable. Ends the process."""
+
+
+class Config(BaseSettings):
+    """What an operator can set. Durations end in their unit."""
+
+    model_config = SettingsConfigDict(env_prefix="THUNDERLINE_", extra="ignore", frozen=True)
+
+    database_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL", "database_url"),
+        description="PostgreSQL 16+ with pgvector to use instead of the embedded one: postgresql://user:password@host/name",
+    )
+    redis_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("REDIS_URL", "redis_url"),
+        description="Redis to use instead of the embedded one: redis://host:6379/0 or unix:///path",
+    )
+    var_dir: Path = Field(BASE_DIR / "var", description="Where data, logs and run files live.")
+    debug: bool = Field(False, description="Django's debug pages. Never on a machine that others reach.")
+    secret_key: str | None = Field(
+        None, min_length=32, description="Django's signing key. Made once and kept in the var folder if unset."
+    )
+    bind: str = Field("127.0.0.1", min_length=1, description="Address the web server listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port the web server listens on.")
+    allowed_hosts: Words = Field(
+        ["localhost", "127.0.0.1", "[::1]"], description="Host names that requests may ask for, with commas."
+    )
+    trusted_origins: Words = Field(
+        [], description="Origins whose forms are accepted when behind a proxy, with commas: https://example.org"
+    )
+    https: bool = Field(False, description="Served over TLS (by a proxy): secure cookies, HSTS, redirects.")
+    time_zone: str = Field("UTC", description="Time zone of the pages.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
+    heartbeat_s: float = Field(1.0, ge=0.05, le=60, description="Seconds between two heartbeats.")
+    workers: int = Field(
+        default_factory=lambda: max(2, os.cpu_count() or 2), ge=1, le=256, description="Worker processes for ticks."
+    )
+    chunk_size: int = Field(200, ge=1, le=1000, description="Most agents that one transaction ticks.")
+    eager_domains: bool = Field(
+        False, description="Domains become active at start instead of waiting for the first heartbeat."
+    )
+    demo: bool = Field(True, description="`make run` loads the demo world when there is no world.")
+    metrics_token: str | None = Field(
+        None, min_length=16, description="Bearer token that lets others than loopback read /metrics."
+    )
+    plugins: Words = Field(
+        [], description="Modules to import for actions, mods, reasoners and tools of your own, with commas."
+    )
+
+    @classmethod
+    def settings_customise_sources(cls, settings_cls, init_settings, env_settings, **_):  # type: ignore[no-untyped-def]
+        return init_settings, env_settings
+
+
+def variable(field: str) -> str:
+    """Name of the environment variable that sets `field`."""
+    return field.upper() if field in ("database_url", "redis_url") else f"THUNDERLINE_{field.upper()}"
+
+
+def load() -> Config:
+    """Read the environment. Raises: ConfigError."""
+    try:
+        return Config()
+    except ValidationError as error:
+        mistakes = [
+            f"{variable(str(e['loc'][0]).lower())}: {e['msg']} (it is {e['input']!r})" for e in error.errors()
+        ]
+        raise ConfigError("Thunderline cannot start: " + "; ".join(mistakes)) from None
+
+
+@cache
+def config() -> Config:
+    """The settings of this process."""
+    return load()

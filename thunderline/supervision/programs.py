@@ -1,0 +1,75 @@
+"""What runs, and in which order.
+
+Programs start by rising and stop by falling stage; a stage's programs stop together, and the next stage is
+only asked once they are gone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from thunderline.config import Config
+from thunderline.embedded.server import Server
+
+# In a container everything is root, and Celery's advice about that would be the first thing that people read.
+CELERY = (sys.executable, "-W", "ignore:You're running the worker", "-m", "celery", "-q", "-A", "thunderline")
+WORKER = ("worker", "--without-mingle", "--without-gossip", "--without-heartbeat", "-l", "WARNING")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Programs that start and stop together."""
+
+    name: str
+    programs: Sequence[Program]
+    autostart: bool = False
+
+
+@dataclass(frozen=True)
+class Program:
+    """One supervised process. After `stop_signal` it has `stop_wait_s` to end, then it is killed with its
+    children."""
+
+    name: str
+    argv: Sequence[str]
+    stop_signal: str = "TERM"
+    stop_wait_s: int = 20
+
+
+def server_stages(servers: Sequence[Server]) -> list[Stage]:
+    """The embedded servers, which start with the supervisor."""
+    return [
+        Stage(
+            server.name,
+            [
+                Program(
+                    server.name,
+                    server.command("--with-parent"),
+                    server.stop_signal.name.removeprefix("SIG"),
+                    server.stop_wait_s,
+                )
+            ],
+            autostart=True,
+        )
+        for server in servers
+    ]
+
+
+def application_stages(config: Config, *, reload: bool = False) -> list[Stage]:
+    """The application, which starts once the database is up to date."""
+    workers = [
+        Program("heartbeat", [*CELERY, *WORKER, "-Q", "heartbeat", "-c", "1", "-n", "heartbeat@%h"]),
+        Program("worker", [*CELERY, *WORKER, "-Q", "work", "-c", str(config.workers), "-n", "worker@%h"]),
+    ]
+    web = [sys.executable, "-m", "daphne", "-v", "0", "-b", config.bind, "-p", str(config.port)]
+    stages = [
+        Stage("workers", workers),
+        Stage("web", [Program("web", [*web, "thunderline.asgi:application"])]),
+        Stage("beat", [Program("beat", [*CELERY, "beat", "-l", "WARNING", "--pidfile="])]),
+    ]
+    if reload:
+        stages.append(
+            Stage("reload", [Program("reload", [sys.executable, "-m", "thunderline.supervision.reload"])])
+        )
+    return stages

@@ -1,0 +1,1 @@
+"""Worlds and their zones: clocks, places, resources, permissions."""

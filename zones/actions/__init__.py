@@ -1,0 +1,1 @@
+"""Writes to worlds and zones: `clock` (time), `worlds`, `places` (zones, permissions, notices)."""

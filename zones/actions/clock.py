@@ -1,0 +1,247 @@
+"""A world's clock, its zones' turns, and the barrier between two world ticks.
+
+Each zone that has something due at world tick k is claimed once (or once a chunk) under its row's lock. Only when
+no zone of the world has anything due at k may the clock go to k + 1. Every function here needs an open transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import transaction
+
+from domains import lifecycle, sql
+from domains.thunderflow.actions import NewEvent
+from zones import events
+from zones.environment import Climate, diffuse
+from zones.state import KEPT_HAPPENINGS, Happening, Way, ZoneState, pack, unpack
+
+FOR_EVER = 1 << 62
+
+# A running world may go on by `rate` ticks. One that lags behind is not given more: overload slows it.
+OPEN = """
+UPDATE worlds SET target_tick = greatest(target_tick, tick + floor(credit + rate)::bigint),
+                  credit = (credit + rate) - floor(credit + rate)
+WHERE status = 'running'
+"""
+
+_ZONE = """
+    z.id, z.world_id, w.name AS world_name, w.seed, w.tick, z.ordinal, z.name, z.capacity, z.agent_count,
+    z.movement_cost, z.interaction_range, z.regeneration, z.environment_interval, z.environment_due,
+    z.temperature, z.humidity, z.light, z.noise, z.food, z.materials, z.energy, z.knowledge,
+    z.entropy, z.thermal, z.diffusing, z.happenings,
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(o.id, o.ordinal, o.name, n.permeability) ORDER BY o.ordinal), '[]')
+     FROM zone_neighbours n JOIN pac_zones o ON o.id = n.other_id
+     WHERE n.zone_id = z.id AND n.permeability > 0 AND NOT o.closed) AS ways
+FROM pac_zones z JOIN worlds w ON w.id = z.world_id
+"""
+
+CLAIM = f"""
+SELECT {_ZONE}
+WHERE z.due_tick <= w.tick AND (%(world)s::uuid IS NULL OR w.id = %(world)s)
+LIMIT 1 FOR NO KEY UPDATE OF z SKIP LOCKED
+"""
+
+LOCK = f"SELECT {_ZONE} WHERE z.id = %s FOR NO KEY UPDATE OF z"
+
+SAVE = """
+UPDATE pac_zones SET due_tick = %s, environment_due = %s, agent_count = %s,
+    temperature = %s, humidity = %s, light = %s, noise = %s,
+    food = %s, materials = %s, energy = %s, knowledge = %s,
+    entropy = %s, thermal = %s, diffusing = %s, happenings = %s, updated_at = now()
+WHERE id = %s
+"""
+
+
+def open_all() -> None:
+    """A heartbeat: let every running world go on, and wake those who do the work once that is committed."""
+    with transaction.atomic():
+        sql.execute(OPEN)
+        transaction.on_commit(lambda: lifecycle.clock_opened.send(sender=None))
+
+
+def claim(world_id: UUID | None = None) -> ZoneState | None:
+    """Lock one zone with something due, of any world or of one; None when there is none that is free."""
+    rows = sql.fetch(CLAIM, {"world": world_id})
+    return _state(rows[0]) if rows else None
+
+
+def lock(zone_id: UUID) -> ZoneState | None:
+    """Wait for one zone's lock; None when there is no such zone."""
+    rows = sql.fetch(LOCK, [zone_id])
+    return _state(rows[0]) if rows else None
+
+
+def _state(row: dict[str, Any]) -> ZoneState:
+    properties = {key: row.pop(key) for key in ("temperature", "humidity", "light", "noise")}
+    resources = {key: row.pop(key) for key in ("food", "materials", "energy", "knowledge")}
+    ways = [Way(UUID(way[0]), *way[1:]) for way in row.pop("ways")]
+    happenings = unpack(row.pop("happenings"))
+    return ZoneState(**row, properties=properties, resources=resources, ways=ways, happenings=happenings)
+
+
+def save(zone: ZoneState, *, due_tick: int) -> None:
+    """Write a locked zone back. `due_tick` is the first world tick at which something is due in it."""
+    happenings = zone.kept() if zone.fresh else [pack(h) for h in zone.happenings]
+    p, r = zone.properties, zone.resources
+    sql.execute(
+        SAVE,
+        [
+            due_tick, zone.environment_due, zone.agent_count,
+            p["temperature"], p["humidity"], p["light"], p["noise"],
+            r["food"], r["materials"], r["energy"], r["knowledge"],
+            zone.entropy, zone.thermal, zone.diffusing, sql.jsonb(happenings), zone.id,
+        ],
+    )  # fmt: skip
+
+
+# --- The barrier ---------------------------------------------------------------------------------------------
+
+# A world that may go on and has nothing due, taken by one worker; the others look elsewhere.
+TAKE_WORLD = """
+SELECT w.id, w.name, w.seed, w.tick FROM worlds w
+WHERE w.tick < w.target_tick AND (%(world)s::uuid IS NULL OR w.id = %(world)s)
+  AND NOT EXISTS (SELECT 1 FROM pac_zones z WHERE z.world_id = w.id AND z.due_tick <= w.tick)
+LIMIT 1 FOR NO KEY UPDATE OF w SKIP LOCKED
+"""
+
+CROSSINGS = """
+DELETE FROM zone_crossings WHERE world_id = %s AND leave_tick <= %s
+RETURNING agent_id, agent_ordinal, origin_id, destination_id
+"""
+
+TO_DO = """
+SELECT 1 FROM worlds w WHERE (%(world)s::uuid IS NULL OR w.id = %(world)s)
+  AND (w.tick < w.target_tick OR EXISTS (SELECT 1 FROM pac_zones z WHERE z.world_id = w.id AND z.due_tick <= w.tick))
+LIMIT 1
+"""
+
+DEPART = """
+INSERT INTO zone_crossings (world_id, leave_tick, agent_id, agent_ordinal, origin_id, destination_id)
+SELECT %s, %s, u.* FROM unnest(%s::uuid[], %s::int4[], %s::uuid[], %s::uuid[]) AS u
+ON CONFLICT (agent_id) DO NOTHING
+"""
+
+# Of more happenings than are kept, the oldest go.
+SETTLE = f"""
+UPDATE pac_zones z SET agent_count = agent_count + u.count, due_tick = least(z.due_tick, u.due_tick),
+    happenings = jsonb_path_query_array(z.happenings || u.happenings::jsonb, '$[last - {KEPT_HAPPENINGS - 1} to last]')
+FROM unnest(%s::uuid[], %s::int4[], %s::int8[], %s::text[]) AS u (id, count, due_tick, happenings) WHERE z.id = u.id
+"""
+
+CLIMATE = """
+SELECT z.id, z.ordinal, z.entropy, z.thermal, z.diffusing,
+       coalesce(array_agg(o.ordinal) FILTER (WHERE o.id IS NOT NULL), '{}') AS others,
+       coalesce(array_agg(n.permeability) FILTER (WHERE o.id IS NOT NULL), '{}') AS permeabilities
+FROM pac_zones z LEFT JOIN zone_neighbours n ON n.zone_id = z.id LEFT JOIN pac_zones o ON o.id = n.other_id
+WHERE z.world_id = %(world)s AND EXISTS (SELECT 1 FROM pac_zones d WHERE d.world_id = %(world)s AND d.diffusing)
+GROUP BY z.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A world whose zones are all done with `tick`; its row is locked."""
+
+    world_id: UUID
+    name: str
+    seed: int
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crosser:
+    """An agent on its way from one zone to another."""
+
+    agent_id: UUID
+    ordinal: int
+    origin: UUID
+    destination: UUID
+
+
+def take_turn(world_id: UUID | None = None) -> Turn | None:
+    """Lock a world that may go on and has nothing due at its tick; None if there is no such world just now."""
+    rows = sql.fetch_rows(TAKE_WORLD, {"world": world_id})
+    return Turn(*rows[0]) if rows else None
+
+
+def anything_to_do(world_id: UUID | None = None) -> bool:
+    """Whether some clock has not reached its target or some zone is still due, be it in another worker's hands."""
+    return bool(sql.fetch_rows(TO_DO, {"world": world_id}))
+
+
+def take_crossings(turn: Turn) -> list[Crosser]:
+    """Who is on the way at the end of this tick, by ordinal; the rows are taken out."""
+    rows = sql.fetch_rows(CROSSINGS, [turn.world_id, turn.tick])
+    return sorted((Crosser(*row) for row in rows), key=lambda crosser: crosser.ordinal)
+
+
+def spread_climate(turn: Turn) -> None:
+    """Diffuse entropy and warmth between the zones of a world, from the values of this tick."""
+    rows = sql.fetch(CLIMATE, {"world": turn.world_id})
+    if not rows:
+        return
+    ids = {row["ordinal"]: row["id"] for row in rows}
+    climates = {
+        row["ordinal"]: Climate(
+            row["ordinal"], row["entropy"], row["thermal"], row["diffusing"],
+            tuple(zip(row["others"], row["permeabilities"], strict=True)),
+        )
+        for row in rows
+    }  # fmt: skip
+    changed = sorted((ids[ordinal], *values) for ordinal, values in diffuse(climates).items())
+    sql.execute(
+        """UPDATE pac_zones z SET diffusing = false, entropy = coalesce(c.entropy, z.entropy),
+                  thermal = coalesce(c.thermal, z.thermal)
+           FROM pac_zones o LEFT JOIN unnest(%s::uuid[], %s::float8[], %s::float8[]) AS c (id, entropy, thermal)
+                ON c.id = o.id
+           WHERE z.id = o.id AND o.world_id = %s AND (o.diffusing OR c.id IS NOT NULL)""",
+        [*(list(column) for column in zip(*changed, strict=True)), turn.world_id] if changed else [[], [], [], turn.world_id],
+    )
+
+
+def go_on(turn: Turn) -> None:
+    """The clock goes to the next tick."""
+    sql.execute("UPDATE worlds SET tick = %s, updated_at = now() WHERE id = %s", [turn.tick + 1, turn.world_id])
+
+
+def depart(crossers: Sequence[Crosser], *, world_id: UUID, tick: int) -> None:
+    """Note down who leaves its zone at this tick; who is on the way already goes where it set out for first."""
+    columns = zip(*((c.agent_id, c.ordinal, c.origin, c.destination) for c in crossers), strict=True)
+    sql.execute(DEPART, [world_id, tick, *(list(column) for column in columns)])
+
+
+def cancel_crossings(agent_ids: Sequence[UUID]) -> None:
+    """Forget that these agents were on their way."""
+    sql.execute("DELETE FROM zone_crossings WHERE agent_id = ANY(%s)", [list(agent_ids)])
+
+
+@dataclass(slots=True)
+class Settled:
+    """What a world tick's moves change of one zone."""
+
+    zone_id: UUID
+    count: int = 0
+    due_tick: int = FOR_EVER
+    happenings: list[Happening] = field(default_factory=list)
+
+
+def settle(changes: Iterable[Settled]) -> None:
+    """Write what the moves changed of locked zones."""
+    rows = [
+        (c.zone_id, c.count, c.due_tick, orjson.dumps([pack(h) for h in c.happenings]).decode()) for c in changes
+    ]
+    sql.execute(SETTLE, [list(column) for column in zip(*rows, strict=True)])
+
+
+def resource_event(zone: ZoneState, now: Any) -> list[NewEvent]:
+    """The event of a zone's resources in this transaction; none when nothing changed."""
+    changes = {key: value for key, value in zone.changes.items() if value}
+    if not changes:
+        return []
+    payload = events.ResourceChanged(changes=changes, new_resources=zone.resources, tick=zone.tick, timestamp=now)
+    return [NewEvent(zone.stream, events.zone_topic(zone.id, "resource_changed"), payload)]

@@ -1,0 +1,95 @@
+"""Creating and steering worlds."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from domains import lifecycle
+from domains.thunderflow.actions import NewEvent, publish
+from zones import events
+from zones.errors import Invalid, NotFound
+from zones.models import World
+
+
+def create(*, name: str, by: Any = None, seed: int = 0, **fields: Any) -> World:
+    """Make a world, owned by the user `by` (None: by the installation). Raises: Invalid when the name is taken."""
+    try:
+        with transaction.atomic():
+            world = World.objects.create(name=name, owner=by, seed=seed, **fields)
+            _tell(world, "created")
+    except IntegrityError as error:
+        raise Invalid(f"a world called {name!r} cannot be made: {_constraint(error)}") from error
+    return world
+
+
+def _constraint(error: IntegrityError) -> str:
+    name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
+    return "there is one already" if name.startswith("worlds_name") else f"it breaks {name}"
+
+
+def pause(world_id: UUID) -> World:
+    """Heartbeats no longer move the clock; the tick under way is finished. Raises: NotFound."""
+    return _set(world_id, "paused", status=World.Status.PAUSED, target_tick=F("tick"))
+
+
+def resume(world_id: UUID) -> World:
+    """Heartbeats move the clock again. Raises: NotFound."""
+    return _set(world_id, "resumed", status=World.Status.RUNNING, credit=0.0)
+
+
+def set_rate(world_id: UUID, rate: float) -> World:
+    """World ticks a heartbeat, above 0 and at most 1,000. Raises: NotFound, Invalid."""
+    if not 0 < rate <= 1000:
+        raise Invalid("rate: a number above 0 and at most 1000")
+    return _set(world_id, "rate_changed", detail=str(rate), rate=rate)
+
+
+def step(world_id: UUID, *, ticks: int = 1) -> World:
+    """Let the clock go on by `ticks`, paused or not, and wake the workers. Raises: NotFound, Invalid."""
+    if not 1 <= ticks <= 1_000_000:
+        raise Invalid("ticks: a whole number from 1 to 1000000")
+    return _set(world_id, "stepped", detail=str(ticks), target_tick=F("tick") + ticks)
+
+
+def _set(world_id: UUID, what: str, *, detail: str = "", **fields: Any) -> World:
+    with transaction.atomic():
+        world = World.objects.select_for_update(no_key=True).filter(pk=world_id).first()
+        if world is None:
+            raise NotFound(f"there is no world {world_id}")
+        World.objects.filter(pk=world_id).update(**fields)
+        world.refresh_from_db()
+        _tell(world, what, detail)
+        transaction.on_commit(lambda: lifecycle.clock_opened.send(sender=None))
+    return world
+
+
+def delete(world_id: UUID) -> None:
+    """Delete a world with all its zones. Its agents must be gone before. Raises: NotFound."""
+    with transaction.atomic():
+        world = World.objects.select_for_update().filter(pk=world_id).first()
+        if world is None:
+            raise NotFound(f"there is no world {world_id}")
+        world.delete()
+        world.pk = world_id
+        _tell(world, "deleted")
+
+
+def take_ordinals(world_id: UUID, count: int) -> tuple[int, int, int]:
+    """Reserve `count` agent ordinals. Returns (first ordinal, the world's tick, its seed); locks the world's row.
+
+    Needs an open transaction. Raises: NotFound.
+    """
+    world = World.objects.select_for_update(no_key=True).filter(pk=world_id).first()
+    if world is None:
+        raise NotFound(f"there is no world {world_id}")
+    World.objects.filter(pk=world_id).update(next_ordinal=F("next_ordinal") + count)
+    return world.next_ordinal, world.tick, world.seed
+
+
+def _tell(world: World, what: str, detail: str = "") -> None:
+    payload = events.WorldChanged(name=world.name, what=what, tick=world.tick, detail=detail)
+    publish(NewEvent(events.world_stream(world.pk), f"world.{world.pk}.changed", payload))

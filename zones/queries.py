@@ -1,0 +1,64 @@
+"""Reads of worlds and zones."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet, Sum
+
+from zones.errors import NotFound
+from zones.models import Neighbour, Notice, World, Zone
+
+
+def world(name: str) -> World:
+    """Raises: NotFound."""
+    try:
+        return World.objects.get(name=name)
+    except World.DoesNotExist:
+        names = ", ".join(World.objects.values_list("name", flat=True)[:10]) or "none yet"
+        raise NotFound(f"there is no world called {name!r} (there is: {names})") from None
+
+
+def worlds(user: Any = None) -> QuerySet[World]:
+    """Worlds that a user may see, by name; all of them when no user is given."""
+    rows = World.objects.all()
+    if user is None or user.is_superuser:
+        return rows
+    seen = Q(access=World.Access.OPEN) | Q(owner=user) | Q(access=World.Access.SHARED, members=user)
+    return rows.filter(seen).distinct()
+
+
+def zone(world_id: UUID, name: str) -> Zone:
+    """Raises: NotFound."""
+    try:
+        return Zone.objects.select_related("world").get(world_id=world_id, name=name)
+    except Zone.DoesNotExist:
+        raise NotFound(f"there is no zone called {name!r} in this world") from None
+
+
+def zones(world_id: UUID) -> QuerySet[Zone]:
+    """A world's zones in their order."""
+    return Zone.objects.filter(world_id=world_id).order_by("ordinal")
+
+
+def ways(world_id: UUID) -> list[tuple[UUID, UUID, float]]:
+    """All ways of a world as (zone, other, permeability), both directions."""
+    rows = Neighbour.objects.filter(zone__world_id=world_id).order_by("zone__ordinal", "other__ordinal")
+    return list(rows.values_list("zone_id", "other_id", "permeability"))
+
+
+def notices(zone_id: UUID, limit: int = 5) -> list[Notice]:
+    """The newest notices of a zone, newest first."""
+    return list(Notice.objects.filter(zone_id=zone_id).order_by("-inserted_at", "-id")[:limit])
+
+
+def population(world_id: UUID) -> int:
+    """How many agents stand in the zones of a world."""
+    return Zone.objects.filter(world_id=world_id).aggregate(n=Sum("agent_count"))["n"] or 0
+
+
+def lagging() -> list[dict[str, Any]]:
+    """Running worlds whose clock is behind what it may reach: `name`, `tick`, `target_tick`."""
+    rows = World.objects.filter(status=World.Status.RUNNING).extra(where=["tick < target_tick"])
+    return list(rows.values("name", "tick", "target_tick"))
