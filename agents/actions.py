@@ -22,7 +22,17 @@ from domains.thunderflow.actions import NewEvent, publish_many
 from zones import events as zone_events
 from zones.actions import clock, places, worlds
 
-__all__ = ["AgentError", "activate", "apply_mod", "archive", "create", "create_many", "force_tick", "suspend", "unarchive"]
+__all__ = [
+    "AgentError",
+    "activate",
+    "apply_mod",
+    "archive",
+    "create",
+    "create_many",
+    "force_tick",
+    "suspend",
+    "unarchive",
+]
 
 
 DELETE_ALL = (
@@ -108,9 +118,15 @@ def _mod(agent_id: UUID, spec: ModSpec, tick: int) -> Mod:
 
 def _entered(agent: Agent, zone: Any, tick: int, by: str) -> NewEvent:
     payload = zone_events.AgentEntered(
-        agent_id=agent.pk, name=agent.name, session_count=zone.active_session_count, tick=tick, timestamp=datetime.now(UTC)
+        agent_id=agent.pk,
+        name=agent.name,
+        session_count=zone.active_session_count,
+        tick=tick,
+        timestamp=datetime.now(UTC),
     )
-    return NewEvent(zone_events.zone_stream(zone.pk), zone_events.zone_topic(zone.pk, "agent_entered"), payload, actor=by)
+    return NewEvent(
+        zone_events.zone_stream(zone.pk), zone_events.zone_topic(zone.pk, "agent_entered"), payload, actor=by
+    )
 
 
 def _taken(error: IntegrityError, names: Sequence[str]) -> str:
@@ -158,7 +174,10 @@ def _transition(agent_ids: Sequence[UUID], to: str, *, by: str, reason: str = ""
             changes |= {"due_tick": tick + 1, "last_tick": tick}
         Agent.objects.filter(pk__in=[a.pk for a in agents]).update(**changes)
         told = _move_in_or_out(agents, zones, to, tick)
-        told += [_changed(agent, "lifecycle", was=agent.lifecycle, now=to, reason=reason, by=by) for agent in agents]
+        told += [
+            _changed(agent, "lifecycle", was=agent.lifecycle, now=to, reason=reason, by=by)
+            for agent in agents
+        ]
         publish_many(told)
     for agent in agents:
         agent.refresh_from_db()
@@ -188,13 +207,19 @@ def _move_in_or_out(agents: Sequence[Agent], zones: Mapping[UUID, Any], to: str,
 
 def _left(agent: Agent, zone: Any, tick: int) -> NewEvent:
     payload = zone_events.AgentLeft(
-        agent_id=agent.pk, name=agent.name, session_count=zone.active_session_count, tick=tick, timestamp=datetime.now(UTC)
+        agent_id=agent.pk,
+        name=agent.name,
+        session_count=zone.active_session_count,
+        tick=tick,
+        timestamp=datetime.now(UTC),
     )
     return NewEvent(zone_events.zone_stream(zone.pk), zone_events.zone_topic(zone.pk, "agent_left"), payload)
 
 
 def _changed(agent: Agent, what: str, *, by: str, was: str = "", now: str = "", reason: str = "") -> NewEvent:
-    payload = events.AgentChanged(agent_id=agent.pk, name=agent.name, what=what, was=was, now=now, reason=reason)
+    payload = events.AgentChanged(
+        agent_id=agent.pk, name=agent.name, what=what, was=was, now=now, reason=reason
+    )
     return NewEvent(zone_events.zone_stream(agent.zone_id), f"agent.{agent.pk}.changed", payload, actor=by)
 
 

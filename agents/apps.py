@@ -13,7 +13,6 @@ class ThunderpacConfig(DomainConfig):
     def ready(self) -> None:
         from agents import behaviours, reasoners, tasks
 
-
         behaviours.load_shipped()
         reasoners.load_shipped()
         clock_opened.connect(tasks.wake_workers, dispatch_uid="agents.wake_workers")

@@ -55,7 +55,9 @@ def needs(stats: Mapping[str, float], traits: Mapping[str, float], has_goal: boo
         "rest": max(0.0, (30.0 - stats["energy"]) / 30.0),
         "company": max(0.0, 1.0 - stats["social"] / 60.0) * (0.4 + 0.6 * traits["extraversion"]),
         "stimulation": max(0.0, 1.0 - stats["exploration"] / 60.0) * (0.4 + 0.6 * traits["openness"]),
-        "purpose": max(0.0, 1.0 - stats["focus"] / 60.0) * (0.4 + 0.6 * traits["conscientiousness"]) * (1.0 if has_goal else 0.3),
+        "purpose": max(0.0, 1.0 - stats["focus"] / 60.0)
+        * (0.4 + 0.6 * traits["conscientiousness"])
+        * (1.0 if has_goal else 0.3),
     }
 
 
@@ -93,41 +95,48 @@ def utility(behaviour: Behaviour, values: Mapping[str, float], facts: Facts) -> 
     score = behaviour.bias
     for name, weight in behaviour.weights.items():
         score += weight * values[name]
-    score += facts.weights.get(behaviour.name, 0.0)
-    score -= COST_WEIGHT * max(0.0, behaviour.cost) / 20.0 * (1.5 - facts.stats["energy"] / 100.0)
-    return score - AGAIN_WEIGHT * facts.me.actions.count(behaviour.name) / KEPT_ACTIONS
+    if facts.weights:
+        score += facts.weights.get(behaviour.name, 0.0)
+    if behaviour.cost > 0.0:
+        score -= COST_WEIGHT / 20.0 * behaviour.cost * (1.5 - facts.stats["energy"] / 100.0)
+    return score - AGAIN_WEIGHT / KEPT_ACTIONS * facts.me.actions.count(behaviour.name)
 
 
 def choose(facts: Facts, behaviours: Sequence[Behaviour]) -> Decision:
     """Score what is allowed and draw one. `behaviours` must be in a fixed order and allow at least one."""
     values = features(facts)
-    allowed = [(utility(b, values, facts), b) for b in behaviours if b.refusal(facts) is None]
-    allowed.sort(key=lambda pair: (-pair[0], pair[1].name))
+    allowed = [(-utility(b, values, facts), b.name, b) for b in behaviours if b.refusal(facts) is None]
+    allowed.sort()
     best = allowed[0][0]
-    shares = [exp((score - best) / TEMPERATURE) for score, _ in allowed]
+    shares = [exp((best - score) / TEMPERATURE) for score, _, _ in allowed]
     total = sum(shares)
     chance = Chance(facts.seed, facts.me.ordinal, facts.me.tick_number + 1, "decide")
-    mark = chance.uniform() * total
-    picked = len(allowed) - 1
+    picked = draw(shares, chance.uniform() * total)
+    score, name, behaviour = allowed[picked]
+    return Decision(
+        action=name,
+        arguments=behaviour.arguments(facts, chance),
+        confidence=round(shares[picked] / total, 4),
+        reasoning=explain(behaviour, values, -score),
+        expected=behaviour.expects,
+        alternatives={other: round(-s, 3) for s, other, _ in allowed[:LISTED_ALTERNATIVES]},
+    )
+
+
+def draw(shares: Sequence[float], mark: float) -> int:
+    """The place at which the running sum of `shares` passes `mark`; the last one if rounding never gets there."""
     for i, share in enumerate(shares):
         mark -= share
         if mark < 0:
-            picked = i
-            break
-    score, behaviour = allowed[picked]
-    return Decision(
-        action=behaviour.name,
-        arguments=behaviour.arguments(facts, chance),
-        confidence=round(shares[picked] / total, 4),
-        reasoning=explain(behaviour, values, score),
-        expected=behaviour.expects,
-        alternatives={b.name: round(s, 3) for s, b in allowed[:LISTED_ALTERNATIVES]},
-    )
+            return i
+    return len(shares) - 1
 
 
 def explain(behaviour: Behaviour, values: Mapping[str, float], score: float) -> str:
     """Which two features spoke most for the action, as a short sentence."""
-    parts = sorted(((weight * values[name], name) for name, weight in behaviour.weights.items()), reverse=True)[:2]
+    parts = sorted(
+        ((weight * values[name], name) for name, weight in behaviour.weights.items()), reverse=True
+    )[:2]
     spoke = [f"{name} {part:+.2f}" for part, name in parts if part > 0.005]
     reason = f"{' and '.join(spoke)} spoke for it" if spoke else "nothing else pressed"
     return f"{behaviour.name} scored {score:.2f}: {reason}"

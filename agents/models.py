@@ -66,7 +66,9 @@ class Agent(Stamped):
     neuroticism = _trait()
     capabilities = models.JSONField(default=list, blank=True, help_text="What it can do besides the usual.")
     mod_count = models.SmallIntegerField(default=0, editable=False, help_text="Mods in force.")
-    reasoner = models.CharField(max_length=50, default="rules", help_text="Kind of reasoner that decides for it.")
+    reasoner = models.CharField(
+        max_length=50, default="rules", help_text="Kind of reasoner that decides for it."
+    )
     model = models.CharField(max_length=100, blank=True, default="")
     temperature = models.FloatField(default=0.7)
     max_tokens = models.IntegerField(default=512)
@@ -83,7 +85,9 @@ class Agent(Stamped):
     activity = models.CharField(max_length=100, blank=True, default="")
     current_focus = models.CharField(max_length=200, blank=True, default="")
     goals = models.JSONField(default=list, blank=True, help_text="[{name, progress 0–1}]")
-    working_memory = models.JSONField(default=dict, blank=True, help_text="The latest few memories and actions.")
+    working_memory = models.JSONField(
+        default=dict, blank=True, help_text="The latest few memories and actions."
+    )
     x = models.FloatField(default=50.0)
     y = models.FloatField(default=50.0)
     z = models.FloatField(default=0.0)
@@ -104,7 +108,8 @@ class Agent(Stamped):
             models.CheckConstraint(condition=_within(0, 1, TRAITS), name="agent_traits_range"),
             models.CheckConstraint(condition=_within(-1, 1, ("mood",)), name="agent_mood_range"),
             models.CheckConstraint(
-                condition=Q(tick_interval__gte=1, tick_interval__lte=MAX_INTERVAL), name="agent_interval_range"
+                condition=Q(tick_interval__gte=1, tick_interval__lte=MAX_INTERVAL),
+                name="agent_interval_range",
             ),
             models.CheckConstraint(condition=Q(tick_number__gte=0), name="agent_tick_number_positive"),
             models.CheckConstraint(condition=Q(movement_range__gte=0), name="agent_movement_range_positive"),
@@ -153,17 +158,22 @@ class Mod(Stamped):
     kind = models.CharField(max_length=11, choices=Kind)
     effects = models.JSONField(default=dict, blank=True)
     applied_tick = models.BigIntegerField(default=0, help_text="World tick at which it was applied.")
-    expires_tick = models.BigIntegerField(null=True, blank=True, help_text="Last world tick of its force; none: permanent.")
+    expires_tick = models.BigIntegerField(
+        null=True, blank=True, help_text="Last world tick of its force; none: permanent."
+    )
     active = models.BooleanField(default=True)
 
     class Meta:
         db_table = "pac_mods"
         ordering = ["agent", "name"]
         constraints = [
-            models.UniqueConstraint(fields=["agent", "name"], condition=Q(active=True), name="mod_once_in_force"),
+            models.UniqueConstraint(
+                fields=["agent", "name"], condition=Q(active=True), name="mod_once_in_force"
+            ),
             models.CheckConstraint(condition=~Q(name=""), name="mod_name_given"),
             models.CheckConstraint(
-                condition=Q(expires_tick__isnull=True) | Q(expires_tick__gt=models.F("applied_tick")), name="mod_lasts"
+                condition=Q(expires_tick__isnull=True) | Q(expires_tick__gt=models.F("applied_tick")),
+                name="mod_lasts",
             ),
         ]
 
@@ -182,7 +192,9 @@ class TickLog(models.Model):
     inserted_at = models.DateTimeField()
     processing_time = models.FloatField(help_text="Milliseconds: this agent's share of its chunk.")
     confidence = models.FloatField()
-    state_hash = models.BinaryField(help_text="Of the agent's state after the tick; no ids, times or durations in it.")
+    state_hash = models.BinaryField(
+        help_text="Of the agent's state after the tick; no ids, times or durations in it."
+    )
     action = models.TextField()
     reasoning = models.TextField()
     narrative = models.TextField()

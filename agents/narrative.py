@@ -9,10 +9,19 @@ from agents.facts import Facts, Outcome
 from domains.chance import Chance
 
 _SLOT = re.compile(r"\{(\w+)\}")
-_HIGH = ("It was a good day.", "Spirits were high.", "There was a lightness in it.", "Somebody was heard humming.")
+_HIGH = (
+    "It was a good day.",
+    "Spirits were high.",
+    "There was a lightness in it.",
+    "Somebody was heard humming.",
+)
 _LOW = ("It had been a long day.", "Nothing came easily.", "The mood was grey.", "A sigh said the rest.")
 _WORN = ("The legs were heavy.", "There was not much strength left.", "Sleep was not far off.")
-_ODD = ("The air would not keep still.", "Something about the place was not quite right.", "The ground hummed a little.")
+_ODD = (
+    "The air would not keep still.",
+    "Something about the place was not quite right.",
+    "The ground hummed a little.",
+)
 
 
 def fill(template: str, slots: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,14 +29,41 @@ class Bystander:
 
 
 def perceive(
-    agents: Sequence[AgentState], zone: ZoneState, roster: Sequence[Bystander], mods: Mapping[Any, Sequence[dict[str, Any]]]
+    agents: Sequence[AgentState],
+    zone: ZoneState,
+    roster: Sequence[Bystander],
+    mods: Mapping[Any, Sequence[dict[str, Any]]],
 ) -> list[Facts]:
     """Facts for each agent, in order. `roster` is by ordinal; `mods` has the effects in force by agent id.
 
     Only what happened before this world tick is noticed, so that it makes no difference who ticks first in it.
     """
-    happened = [h for h in zone.happenings if h.tick < zone.tick]
-    return [_facts(agent, zone, roster, mods.get(agent.id, ()), happened) for agent in agents]
+    rumours = Rumours([h for h in zone.happenings if h.tick < zone.tick])
+    return [_facts(agent, zone, roster, mods.get(agent.id, ()), rumours) for agent in agents]
+
+
+class Rumours:
+    """What happened in a zone, sorted by whom it concerns; made once a chunk."""
+
+    def __init__(self, happenings: Sequence[Happening]) -> None:
+        self.public = [h for h in happenings if h.to is None and h.importance >= WORTH_NOTICING]
+        self.personal: dict[int, list[Happening]] = defaultdict(list)
+        for happening in happenings:
+            if happening.to is not None:
+                self.personal[happening.to].append(happening)
+
+    def reaching(self, agent: AgentState) -> tuple[Happening, ...]:
+        """What an agent notices: what concerns it first, then the weightiest, at most four."""
+        me, since = agent.ordinal, agent.last_tick
+        mine = [h for h in self.personal.get(me, ()) if h.tick >= since]
+        seen = [h for h in self.public if h.tick >= since and h.by != me]
+        mine.sort(key=_weight)
+        seen.sort(key=_weight)
+        return tuple((mine + seen)[:NOTICED_LIMIT])
+
+
+def _weight(h: Happening) -> tuple[float, int]:
+    return (-max(h.importance, abs(h.valence)), -h.tick)
 
 
 def _facts(
@@ -43,7 +71,7 @@ def _facts(
     zone: ZoneState,
     roster: Sequence[Bystander],
     mods: Sequence[dict[str, Any]],
-    happened: Sequence[Happening],
+    rumours: Rumours,
 ) -> Facts:
     stats, traits, capabilities, weights = _modified(agent, mods)
     return Facts(
@@ -58,7 +86,7 @@ def _facts(
         weights=weights,
         needs=needs(stats, traits, any(goal["progress"] < 1 for goal in agent.goals)),
         near=_near(agent, zone.interaction_range, roster),
-        noticed=_noticed(agent, happened),
+        noticed=rumours.reaching(agent),
     )
 
 
@@ -106,7 +134,7 @@ def _near(agent: AgentState, reach: float, roster: Sequence[Bystander]) -> tuple
     return tuple(Other(ordinal, name, far**0.5) for far, ordinal, name in found[:NEAR_LIMIT])
 
 
-LOOKED_AT = 24
+LOOKED_AT = 16
 
 
 def _around(ordinal: int, roster: Sequence[Bystander]) -> Sequence[Bystander]:
@@ -117,15 +145,3 @@ def _around(ordinal: int, roster: Sequence[Bystander]) -> Sequence[Bystander]:
     start = ordinal % count
     end = start + LOOKED_AT
     return roster[start:end] if end <= count else [*roster[start:], *roster[: end - count]]
-
-
-def _noticed(agent: AgentState, happened: Sequence[Happening]) -> tuple[Happening, ...]:
-    me, since = agent.ordinal, agent.last_tick
-    seen = [
-        h
-        for h in happened
-        if h.tick >= since and h.by != me and (h.to == me or (h.to is None and h.importance >= WORTH_NOTICING))
-    ]
-    if len(seen) > 1:
-        seen.sort(key=lambda h: (h.to != me, -max(h.importance, abs(h.valence)), -h.tick))
-    return tuple(seen[:NOTICED_LIMIT])

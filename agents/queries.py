@@ -28,7 +28,9 @@ def find(name_or_id: str, *, world: str | None = None) -> Agent:
     return found[0]
 
 
-def agents(*, world_id: UUID | None = None, zone_id: UUID | None = None, lifecycle: str | None = None) -> QuerySet[Agent]:
+def agents(
+    *, world_id: UUID | None = None, zone_id: UUID | None = None, lifecycle: str | None = None
+) -> QuerySet[Agent]:
     """Agents with their world and zone, by name."""
     filters: dict[str, Any] = {"world_id": world_id, "zone_id": zone_id, "lifecycle": lifecycle}
     given = {key: value for key, value in filters.items() if value is not None}

@@ -45,14 +45,18 @@ class Goal(_Spec):
 class Effects(_Spec):
     """What a mod does while it is in force."""
 
-    stat_modifiers: dict[Literal["energy", "creativity", "focus", "social", "exploration"], float] = {}
+    stat_modifiers: dict[
+        Literal["energy", "creativity", "focus", "social", "exploration"],
+        Annotated[float, Field(ge=-100, le=100)],
+    ] = {}
     trait_modifiers: dict[
-        Literal["openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism"], float
+        Literal["openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism"],
+        Annotated[float, Field(ge=-1, le=1)],
     ] = {}
     new_capabilities: list[Name] = []
     tool_access: list[Name] = []
     """Capabilities of tools."""
-    action_weights: dict[Name, float] = {}
+    action_weights: dict[Name, Annotated[float, Field(ge=-100, le=100)]] = {}
     """Added to the utility of an action."""
 
 

@@ -140,7 +140,9 @@ def write_notice(notice: NoticeText, caller: Caller) -> Written:
     if caller.zone_id is None:
         raise ToolError("agents_only", "only somebody in a zone can pin up a notice")
     author = caller.actor.removeprefix("agent:")
-    _, event = places.write_notice(zone_id=caller.zone_id, author=author, text=notice.text, world_tick=caller.world_tick)
+    _, event = places.write_notice(
+        zone_id=caller.zone_id, author=author, text=notice.text, world_tick=caller.world_tick
+    )
     caller.events.append(event)
     return Written(
         text=notice.text,
@@ -162,7 +164,12 @@ def _notice(facts: Facts, chance: Chance) -> Mapping[str, Any]:
     scarce = min(facts.zone.resources, key=lambda name: (facts.zone.resources[name], name))
     goal = facts.open_goal()
     text = chance.pick(_NOTICES)
-    slots = {"name": facts.me.name, "zone": facts.zone.name, "scarce": scarce.capitalize(), "goal": goal[1]["name"] if goal else "sing"}
+    slots = {
+        "name": facts.me.name,
+        "zone": facts.zone.name,
+        "scarce": scarce.capitalize(),
+        "goal": goal[1]["name"] if goal else "sing",
+    }
     for key, value in slots.items():
         text = text.replace("{" + key + "}", value)
     return {"text": text[:500]}
@@ -174,7 +181,12 @@ class Notices(Told):
     notices: list[str]
 
 
-@tool(name="read_notices", description="Read the notices in this zone.", capability="read_notices", output=Notices)
+@tool(
+    name="read_notices",
+    description="Read the notices in this zone.",
+    capability="read_notices",
+    output=Notices,
+)
 def read_notices(_arguments: Nothing, caller: Caller) -> Notices:
     """One query."""
     from zones import queries as zones

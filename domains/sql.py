@@ -17,7 +17,13 @@ from psycopg.adapt import Loader
 from psycopg.rows import dict_row, tuple_row
 from psycopg.types.json import Jsonb, set_json_dumps
 
-set_json_dumps(orjson.dumps)
+
+def _encode(value: object) -> bytes:
+    """JSON of plain values, UUIDs, datetimes, and of event payloads by their fields."""
+    return orjson.dumps(value, default=vars)
+
+
+set_json_dumps(_encode)
 
 
 class _JsonLoader(Loader):
@@ -34,7 +40,9 @@ class NoTransaction(RuntimeError):
 def require_transaction(what: str) -> None:
     """Raises: NoTransaction."""
     if not connection.in_atomic_block:
-        raise NoTransaction(f"{what} needs an open transaction: wrap the whole change in transaction.atomic()")
+        raise NoTransaction(
+            f"{what} needs an open transaction: wrap the whole change in transaction.atomic()"
+        )
 
 
 def raw() -> psycopg.Connection[Any]:
@@ -52,19 +60,19 @@ def _cursor(row_factory: Any) -> psycopg.Cursor[Any]:
 def fetch(query: str, params: Sequence[object] | Mapping[str, object] = ()) -> list[dict[str, Any]]:
     """All rows as dicts. Prepared on the server: the text must be constant, values go in `params`."""
     with _cursor(dict_row) as cursor:
-        return cursor.execute(query.encode(), params, prepare=True).fetchall()
+        return cursor.execute(query.encode(), params or None, prepare=True).fetchall()
 
 
 def fetch_rows(query: str, params: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
     """All rows as tuples, in the order of the selected columns."""
     with _cursor(tuple_row) as cursor:
-        return cursor.execute(query.encode(), params, prepare=True).fetchall()
+        return cursor.execute(query.encode(), params or None, prepare=True).fetchall()
 
 
 def execute(query: str, params: Sequence[object] | Mapping[str, object] = ()) -> int:
     """Run one prepared statement. Returns how many rows it touched."""
     with raw().cursor() as cursor:
-        return cursor.execute(query.encode(), params, prepare=True).rowcount
+        return cursor.execute(query.encode(), params or None, prepare=True).rowcount
 
 
 def copy(table: str, columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> None:

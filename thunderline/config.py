@@ -48,7 +48,9 @@ class Config(BaseSettings):
     var_dir: Path = Field(BASE_DIR / "var", description="Where data, logs and run files live.")
     debug: bool = Field(False, description="Django's debug pages. Never on a machine that others reach.")
     secret_key: str | None = Field(
-        None, min_length=32, description="Django's signing key. Made once and kept in the var folder if unset."
+        None,
+        min_length=32,
+        description="Django's signing key. Made once and kept in the var folder if unset.",
     )
     bind: str = Field("127.0.0.1", min_length=1, description="Address the web server listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port the web server listens on.")
@@ -56,14 +58,18 @@ class Config(BaseSettings):
         ["localhost", "127.0.0.1", "[::1]"], description="Host names that requests may ask for, with commas."
     )
     trusted_origins: Words = Field(
-        [], description="Origins whose forms are accepted when behind a proxy, with commas: https://example.org"
+        [],
+        description="Origins whose forms are accepted when behind a proxy, with commas: https://example.org",
     )
     https: bool = Field(False, description="Served over TLS (by a proxy): secure cookies, HSTS, redirects.")
     time_zone: str = Field("UTC", description="Time zone of the pages.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
     heartbeat_s: float = Field(1.0, ge=0.05, le=60, description="Seconds between two heartbeats.")
     workers: int = Field(
-        default_factory=lambda: max(2, os.cpu_count() or 2), ge=1, le=256, description="Worker processes for ticks."
+        default_factory=lambda: max(2, os.cpu_count() or 2),
+        ge=1,
+        le=256,
+        description="Worker processes for ticks.",
     )
     chunk_size: int = Field(200, ge=1, le=1000, description="Most agents that one transaction ticks.")
     eager_domains: bool = Field(

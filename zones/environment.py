@@ -80,7 +80,9 @@ def step(zone: ZoneState) -> str | None:
     """Let one environment tick act on a locked zone. Returns the name of what happened, if anything did."""
     for resource, amount in {**REGENERATION, **zone.regeneration}.items():
         zone.give(resource, amount)
-    zone.properties = {key: _bounded(key, value + (_REST[key] - value) * 0.1) for key, value in zone.properties.items()}
+    zone.properties = {
+        key: _bounded(key, value + (_REST[key] - value) * 0.1) for key, value in zone.properties.items()
+    }
     zone.entropy = _share(zone.entropy * 0.97)
     zone.thermal = round(zone.thermal * 0.9, 6)
     chance = Chance(zone.seed, zone.ordinal, zone.tick, "environment")
@@ -139,7 +141,11 @@ def diffuse(zones: Mapping[int, Climate]) -> dict[int, tuple[float, float]]:
             target = zones[other]
             share = DIFFUSION_SHARE * permeability
             entropy = max(0.0, source.entropy - target.entropy) * share
-            thermal = (source.thermal - target.thermal) * share if abs(source.thermal) > abs(target.thermal) else 0.0
+            thermal = (
+                (source.thermal - target.thermal) * share
+                if abs(source.thermal) > abs(target.thermal)
+                else 0.0
+            )
             for key, sign in ((ordinal, -1.0), (other, 1.0)):
                 pair = change.setdefault(key, [0.0, 0.0])
                 pair[0] += sign * entropy

@@ -38,7 +38,14 @@ def _act(facts: Facts, _decision: Decision, chance: Chance) -> Outcome:
     weight = 0.3 + 0.35 * chance.uniform() if fine else 0.15
     if fine:
         facts.zone.tell(
-            Happening(facts.tick, "work", f"{facts.me.name} made {work} in {facts.zone.name}.", 0.25, 0.2, facts.me.ordinal)
+            Happening(
+                facts.tick,
+                "work",
+                f"{facts.me.name} made {work} in {facts.zone.name}.",
+                0.25,
+                0.2,
+                facts.me.ordinal,
+            )
         )
     return Outcome(
         FINE if fine else POOR,
@@ -61,7 +68,14 @@ register(
         act=_act,
         expects="to make something that lasts",
         bias=0.1,
-        weights={"creativity": 0.8, "openness": 0.5, "materials": 0.3, "mood": 0.2, "stimulation": 0.3, "rest": -1.0},
+        weights={
+            "creativity": 0.8,
+            "openness": 0.5,
+            "materials": 0.3,
+            "mood": 0.2,
+            "stimulation": 0.3,
+            "rest": -1.0,
+        },
         prerequisite=_can,
     )
 )

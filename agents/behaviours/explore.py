@@ -54,7 +54,13 @@ register(
         act=_act,
         expects="something new",
         bias=0.05,
-        weights={"stimulation": 1.5, "openness": 0.7, "extraversion": 0.15, "neuroticism": -0.3, "noticed": 0.3},
+        weights={
+            "stimulation": 1.5,
+            "openness": 0.7,
+            "extraversion": 0.15,
+            "neuroticism": -0.3,
+            "noticed": 0.3,
+        },
         prerequisite=lambda facts: None if facts.stats["energy"] >= 15 else "it is too tired",
     )
 )

@@ -23,7 +23,9 @@ SUBJECTS = (
 
 
 def _can(facts: Facts) -> str | None:
-    return None if facts.zone.resources["knowledge"] >= USED else "there is nothing left to learn here for now"
+    return (
+        None if facts.zone.resources["knowledge"] >= USED else "there is nothing left to learn here for now"
+    )
 
 
 def _act(facts: Facts, _decision: Decision, chance: Chance) -> Outcome:
@@ -51,7 +53,15 @@ register(
         act=_act,
         expects="to understand something",
         bias=0.0,
-        weights={"openness": 0.35, "conscientiousness": 0.35, "focus": 0.4, "knowledge": 0.4, "stimulation": 0.5, "purpose": 0.4, "rest": -1.0},
+        weights={
+            "openness": 0.35,
+            "conscientiousness": 0.35,
+            "focus": 0.4,
+            "knowledge": 0.4,
+            "stimulation": 0.5,
+            "purpose": 0.4,
+            "rest": -1.0,
+        },
         prerequisite=_can,
     )
 )

@@ -54,7 +54,14 @@ register(
         act=_act,
         expects="another place",
         bias=-1.0,
-        weights={"stimulation": 1.4, "openness": 0.4, "entropy": 0.8, "neuroticism": -0.2, "company": 0.3, "crowd": -0.3},
+        weights={
+            "stimulation": 1.4,
+            "openness": 0.4,
+            "entropy": 0.8,
+            "neuroticism": -0.2,
+            "company": 0.3,
+            "crowd": -0.3,
+        },
         prerequisite=_can,
         arguments=_where,
     )

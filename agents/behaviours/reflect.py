@@ -22,7 +22,13 @@ EMPTY = (
 def _act(facts: Facts, _decision: Decision, chance: Chance) -> Outcome:
     """Goes back to the weightiest thing in mind. Forms no memory: what is recalled is not experienced again."""
     if not facts.me.memories:
-        return Outcome(EMPTY, "Reflected in {zone}.", stats={"energy": -5.0, "focus": 3.0}, activity="reflecting", memorable=False)
+        return Outcome(
+            EMPTY,
+            "Reflected in {zone}.",
+            stats={"energy": -5.0, "focus": 3.0},
+            activity="reflecting",
+            memorable=False,
+        )
     _, text, _, valence = max(facts.me.memories, key=lambda m: (max(m[2], abs(m[3])), m[0]))
     calm = 0.06 if valence >= 0 else 0.03 * (1.0 - facts.traits["neuroticism"]) - 0.02
     return Outcome(
@@ -44,6 +50,13 @@ register(
         act=_act,
         expects="to see things more clearly",
         bias=0.15,
-        weights={"openness": 0.2, "neuroticism": 0.3, "extraversion": -0.3, "purpose": 0.3, "mood": -0.2, "noticed": 0.4},
+        weights={
+            "openness": 0.2,
+            "neuroticism": 0.3,
+            "extraversion": -0.3,
+            "purpose": 0.3,
+            "mood": -0.2,
+            "noticed": 0.4,
+        },
     )
 )

@@ -40,12 +40,14 @@ def _with(facts: Facts, chance: Chance) -> Mapping[str, Any]:
 
 def _act(facts: Facts, decision: Decision, chance: Chance) -> Outcome:
     other = next((o for o in facts.near if o.name == decision.arguments.get("with")), facts.near[0])
-    warmth = 0.55 + 0.35 * facts.traits["agreeableness"] + 0.2 * facts.me.mood - 0.15 * facts.traits["neuroticism"]
+    warmth = (
+        0.55 + 0.35 * facts.traits["agreeableness"] + 0.2 * facts.me.mood - 0.15 * facts.traits["neuroticism"]
+    )
     warm = chance.uniform() < warmth
     topic = facts.noticed[0].kind.replace("_", " ") if facts.noticed and facts.noticed[0].by is None else None
     about = f"the {topic}" if topic else chance.pick(TOPICS).format(zone=facts.zone.name)
-    weight = 0.18 + 0.2 * chance.uniform()
-    valence = (0.3 if warm else -0.35) * (0.6 + 0.8 * chance.uniform())
+    weight = 0.08 + 0.26 * chance.uniform()
+    valence = (0.25 if warm else -0.32) * (0.6 + 0.8 * chance.uniform())
     said = f"{facts.me.name} {'talked' if warm else 'quarrelled'} with {other.name} about {about} in {facts.zone.name}."
     weight, valence = round(weight, 3), round(valence, 3)
     facts.zone.tell(Happening(facts.tick, "talk", said, weight, valence, facts.me.ordinal, other.ordinal))
@@ -68,7 +70,14 @@ register(
         act=_act,
         expects="good company",
         bias=0.1,
-        weights={"company": 1.4, "extraversion": 0.7, "agreeableness": 0.25, "crowd": 0.3, "mood": 0.15, "neuroticism": -0.1},
+        weights={
+            "company": 1.4,
+            "extraversion": 0.7,
+            "agreeableness": 0.25,
+            "crowd": 0.3,
+            "mood": 0.15,
+            "neuroticism": -0.1,
+        },
         prerequisite=_can,
         arguments=_with,
     )

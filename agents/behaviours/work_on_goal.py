@@ -31,7 +31,9 @@ def _act(facts: Facts, _decision: Decision, chance: Chance) -> Outcome:
     if found is None:
         raise ValueError("no unfinished goal")
     place, goal = found
-    effort = (0.3 + 0.5 * facts.traits["conscientiousness"] + 0.4 * facts.stats["focus"] / 100.0) * chance.uniform()
+    effort = (
+        0.3 + 0.5 * facts.traits["conscientiousness"] + 0.4 * facts.stats["focus"] / 100.0
+    ) * chance.uniform()
     step = round(0.01 + 0.05 * effort, 4) if effort > 0.12 else 0.0
     done = goal["progress"] + step >= 1.0
     if done:
@@ -58,7 +60,14 @@ register(
         act=_act,
         expects="to get closer to the goal",
         bias=0.0,
-        weights={"goal": 0.5, "purpose": 1.3, "conscientiousness": 0.7, "focus": 0.3, "neuroticism": -0.1, "rest": -1.0},
+        weights={
+            "goal": 0.5,
+            "purpose": 1.3,
+            "conscientiousness": 0.7,
+            "focus": 0.3,
+            "neuroticism": -0.1,
+            "rest": -1.0,
+        },
         prerequisite=_can,
     )
 )

@@ -101,7 +101,11 @@ def _change_stats(ticked: Ticked) -> None:
 
 def _change_state(ticked: Ticked) -> None:
     agent, outcome, changes = ticked.agent, ticked.outcome, ticked.state_changes
-    felt = sum(h.valence for h in ticked.facts.noticed) * NOTICED_WEIGHT * (0.5 + ticked.facts.traits["neuroticism"])
+    felt = (
+        sum(h.valence for h in ticked.facts.noticed)
+        * NOTICED_WEIGHT
+        * (0.5 + ticked.facts.traits["neuroticism"])
+    )
     mood = round(min(1.0, max(-1.0, agent.mood * MOOD_KEPT + outcome.mood + felt)), 4)
     if mood != agent.mood:
         changes["mood"] = round(mood - agent.mood, 4)

@@ -78,7 +78,14 @@ class Arrivals:
         text = f"{name} came to {there.name} from {self.zones[crosser.origin].name}."
         destination.happenings.append(Happening(self.turn.tick, "arrival", text, 0.16, 0.05, crosser.ordinal))
         chance = Chance(self.turn.seed, crosser.ordinal, self.turn.tick, "arrive")
-        self.moved.append((crosser.agent_id, crosser.destination, round(chance.between(0, 100), 3), round(chance.between(0, 100), 3)))
+        self.moved.append(
+            (
+                crosser.agent_id,
+                crosser.destination,
+                round(chance.between(0, 100), 3),
+                round(chance.between(0, 100), 3),
+            )
+        )
         self._tell_move(crosser, name)
 
     def _change(self, zone_id: UUID) -> clock.Settled:
@@ -104,7 +111,9 @@ class Arrivals:
                 timestamp=self.now,
                 **other,
             )
-            self.told.append(NewEvent(zone_events.zone_stream(zone_id), zone_events.zone_topic(zone_id, verb), payload))
+            self.told.append(
+                NewEvent(zone_events.zone_stream(zone_id), zone_events.zone_topic(zone_id, verb), payload)
+            )
 
     def write(self) -> None:
         """Move the rows and settle the zones."""

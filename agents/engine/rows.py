@@ -49,16 +49,16 @@ WHERE a.id = ANY(%s)
 
 NEXT_DUE = "SELECT min(due_tick) FROM pac_agents WHERE zone_id = %s AND lifecycle = 'active'"
 
-# Guarded by the tick number: what somebody else has ticked in the meantime is not written over.
+# Guarded by the tick number; parameters go in binary, where text needs no escaping: what somebody else has ticked in the meantime is not written over.
 UPDATE = """
 UPDATE pac_agents a SET
     energy = u.energy, creativity = u.creativity, focus = u.focus, social = u.social, exploration = u.exploration,
     mood = u.mood, activity = u.activity, current_focus = u.current_focus,
     goals = u.goals::jsonb, working_memory = u.working_memory::jsonb, x = u.x, y = u.y,
     tick_number = u.expected + 1, last_tick = u.last_tick, due_tick = u.due_tick, updated_at = now()
-FROM unnest(%s::uuid[], %s::int8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
-            %s::float8[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::float8[],
-            %s::int8[], %s::int8[])
+FROM unnest(%b::uuid[], %b::int8[], %b::float8[], %b::float8[], %b::float8[], %b::float8[], %b::float8[],
+            %b::float8[], %b::text[], %b::text[], %b::text[], %b::text[], %b::float8[], %b::float8[],
+            %b::int8[], %b::int8[])
      AS u (id, expected, energy, creativity, focus, social, exploration, mood, activity, current_focus,
            goals, working_memory, x, y, last_tick, due_tick)
 WHERE a.id = u.id AND a.tick_number = u.expected

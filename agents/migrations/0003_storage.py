@@ -56,7 +56,7 @@ SELECT tick_log_ensure_leaves(now(), 7);
 
 # Ticks rewrite every agent's row: with free space on the page the new version needs no index entry.
 PAGES = """
-ALTER TABLE pac_agents SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE pac_agents SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 """
 
 

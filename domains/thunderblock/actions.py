@@ -62,7 +62,11 @@ def activate(name: str, tick: Tick) -> bool:
     Does nothing while another process tries, when it is switched off, or when one that it depends on is not active.
     """
     with transaction.atomic():
-        row = ActiveDomain.objects.select_for_update(skip_locked=True).filter(domain_name=name, enabled=True).first()
+        row = (
+            ActiveDomain.objects.select_for_update(skip_locked=True)
+            .filter(domain_name=name, enabled=True)
+            .first()
+        )
         if row is None or row.status in (Status.ACTIVE, Status.INACTIVE):
             return row is not None and row.status == Status.ACTIVE
         if missing := _missing(name):
@@ -72,7 +76,14 @@ def activate(name: str, tick: Tick) -> bool:
             _crash(row, tick, f"activate: {error}")
             return False
         _change(
-            row, Status.ACTIVE, tick, failures=0, retry_at=None, waiting_since=None, activated_at=tick.at, ticked_at=tick.at
+            row,
+            Status.ACTIVE,
+            tick,
+            failures=0,
+            retry_at=None,
+            waiting_since=None,
+            activated_at=tick.at,
+            ticked_at=tick.at,
         )
         return True
 
@@ -96,13 +107,24 @@ def _attempt(call: Callable[[], object]) -> str:
 
 def _crash(row: ActiveDomain, tick: Tick, reason: str) -> None:
     failures = row.failures + 1
-    _change(row, Status.CRASHED, tick, reason=reason[:500], failures=failures, retry_at=tick.at + retry_delay(failures))
+    _change(
+        row,
+        Status.CRASHED,
+        tick,
+        reason=reason[:500],
+        failures=failures,
+        retry_at=tick.at + retry_delay(failures),
+    )
 
 
 def _change(row: ActiveDomain, status: Status, tick: Tick, *, reason: str = "", **fields: object) -> None:
-    ActiveDomain.objects.filter(pk=row.pk).update(status=status, reason=reason, updated_at=timezone.now(), **fields)
+    ActiveDomain.objects.filter(pk=row.pk).update(
+        status=status, reason=reason, updated_at=timezone.now(), **fields
+    )
     verb = {Status.ACTIVE: "activated", Status.INACTIVE: "deactivated"}.get(status, str(status))
-    payload = events.DomainChanged(domain=row.domain_name, was=row.status, status=status, tick=tick.number, reason=reason)
+    payload = events.DomainChanged(
+        domain=row.domain_name, was=row.status, status=status, tick=tick.number, reason=reason
+    )
     publish(NewEvent(events.STREAM, f"system.domain_{verb}", payload))
 
 

@@ -77,5 +77,5 @@ def _rows(events: Sequence[NewEvent], seq: dict[str, int]):  # type: ignore[no-u
             event.topic,
             event.actor or here.actor,
             node,
-            payload.model_dump(mode="json"),
+            vars(payload),  # encoded as it is: validated when it was made
         )

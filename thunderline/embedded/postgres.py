@@ -22,7 +22,7 @@ import psutil
 from thunderline.embedded import processes
 from thunderline.embedded.addresses import DATABASE, PORT, ROLE
 from thunderline.embedded.places import EmbeddedError, reachable
-from thunderline.embedded.server import ENVIRONMENT, Server
+from thunderline.embedded.server import ENVIRONMENT, Server, complaint
 from thunderline.embedded.tuning import settings
 
 # Where root keeps what the servers' user cannot reach elsewhere.
@@ -50,7 +50,7 @@ class Postgres(Server):
             self._refuse_broken_link()
             self._initialise()
         self._check_version()
-        self._drop_stale_pid()
+        self._drop_stale_pids()
 
     def become(self, at_parents_end: Signals | None) -> None:
         # Asked while still root: afterwards the way there may be closed.
@@ -95,10 +95,11 @@ class Postgres(Server):
         self.stop()
         processes.stop([p for p in psutil.process_iter() if self._is_ours(p)], SIGINT, 10)
 
-    def _drop_stale_pid(self) -> None:
+    def _drop_stale_pids(self) -> None:
         """PostgreSQL believes a stale pid file if any process of its user has that pid; by now we know
         better."""
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for path in (self.data / "postmaster.pid", self.places.sockets / f".s.PGSQL.{PORT}.lock"):
+            path.unlink(missing_ok=True)
 
     def _check_version(self) -> None:
         data = (self.data / "PG_VERSION").read_text().strip()
@@ -153,8 +154,7 @@ class Postgres(Server):
             **dropped,
         )
         if done.returncode != 0:
-            complaint = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-            raise EmbeddedError(f"{program} failed: {complaint}")
+            raise EmbeddedError(f"{program} failed: {complaint(done.stderr)}")
         return str(done.stdout)
 
 

@@ -38,7 +38,7 @@ def stop(processes: Iterable[psutil.Process], sign: signal.Signals, wait_s: floa
 
 
 def wait(left: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Those that are still alive after so many seconds. Not psutil's own: it waits for zombies to be buried."""
+    """Those that are still alive after so many seconds. (psutil's own waits for zombies to be buried.)"""
     deadline = time.monotonic() + seconds
     while (left := [process for process in left if alive(process)]) and time.monotonic() < deadline:
         time.sleep(0.02)

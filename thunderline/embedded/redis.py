@@ -42,6 +42,7 @@ class Redis(Server):
     def prepare(self) -> None:
         binary()
         self.stop()
+        self.pid_file.unlink(missing_ok=True)
 
     def become(self, at_parents_end: Signals | None) -> None:
         settings = {**SETTINGS, "unixsocket": str(self.places.redis_socket), "dir": str(self.places.sockets)}

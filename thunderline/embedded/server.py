@@ -98,9 +98,15 @@ class Server(ABC):
             time.sleep(0.02)
 
     def last_words(self) -> str:
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return lines[-1] if lines else "it said nothing"
+        return complaint(self.log.read_text(errors="replace") if self.log.exists() else "")
 
     def stop(self) -> None:
         if process := self.process():
             processes.stop([process], self.stop_signal, self.stop_wait_s)
+
+
+def complaint(output: str) -> str:
+    """The line that says what is wrong, among those at the end."""
+    lines = output.strip().splitlines()[-10:]
+    wrong = [line for line in lines if "FATAL" in line or "PANIC" in line or "error:" in line.lower()]
+    return [*wrong, *lines[-1:], "it said nothing"][0]

@@ -71,28 +71,29 @@ def _await_answer(places: Places, process: subprocess.Popen[bytes]) -> None:
 
 def answers(places: Places) -> bool:
     try:
-        ask(places).getPID()
+        ask(places, "getPID")
     except (OSError, HTTPException):
         return False
     return True
 
 
-def ask(places: Places) -> Any:
-    """Supervisord's `supervisor.*` methods. They raise OSError when it does not run."""
+def ask(places: Places, method: str, *arguments: Any) -> Any:
+    """Answer to one of supervisord's `supervisor.*` methods. Raises: OSError when it does not run."""
     transport = SupervisorTransport(None, None, serverurl=f"unix://{places.supervisor_socket}")
-    return ServerProxy("http://supervisor", transport=transport).supervisor
+    with ServerProxy("http://supervisor", transport=transport) as server:
+        return getattr(server.supervisor, method)(*arguments)
 
 
 def start_stages(places: Places, names: Sequence[str]) -> None:
     """Start stages without waiting for each: one that fails is tried again."""
     for name in names:
-        ask(places).startProcessGroup(name, False)
+        ask(places, "startProcessGroup", name, False)
 
 
 def restart_stages(places: Places, names: Sequence[str]) -> None:
     """Stop, in reverse order, and start again those stages that there are."""
     for name in reversed(names):
-        ask(places).stopProcessGroup(name)
+        ask(places, "stopProcessGroup", name)
     start_stages(places, names)
 
 
@@ -100,7 +101,7 @@ def shut_down(places: Places) -> None:
     """Ask it to stop everything in order, then itself. Asked twice, it does so once."""
     with contextlib.suppress(OSError, HTTPException):
         try:
-            ask(places).shutdown()
+            ask(places, "shutdown")
         except Fault as fault:
             if fault.faultCode != Faults.SHUTDOWN_STATE:
                 raise

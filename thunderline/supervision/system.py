@@ -26,7 +26,7 @@ from thunderline.supervision.terminal import Terminal
 WEB_START_S = 60
 POLL_S = 0.2
 # A supervisor that ends sooner than this after its start would only do so again.
-STEADY_S = 5
+STEADY_S = 3
 
 
 class Stopped(BaseException):

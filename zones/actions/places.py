@@ -41,14 +41,20 @@ def connect(ways: Iterable[tuple[UUID, UUID, float]]) -> None:
         for a, b in ((one, other), (other, one))
     ]
     Neighbour.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["zone", "other"], update_fields=["permeability", "updated_at"]
+        rows,
+        update_conflicts=True,
+        unique_fields=["zone", "other"],
+        update_fields=["permeability", "updated_at"],
     )
 
 
 def lock_many(zone_ids: Iterable[UUID]) -> dict[UUID, Zone]:
     """Lock zones in the one order that everybody uses, by id. Raises: NotFound."""
     wanted = set(zone_ids)
-    zones = {zone.pk: zone for zone in Zone.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")}
+    zones = {
+        zone.pk: zone
+        for zone in Zone.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")
+    }
     if missing := wanted - zones.keys():
         raise NotFound(f"there is no zone {', '.join(sorted(map(str, missing)))}")
     return zones
@@ -115,7 +121,9 @@ def _set_bits(zone_id: UUID, change: Any, by: Any) -> int:
         bits = change(zone.permissions)
         Zone.objects.filter(pk=zone_id).update(permissions=bits)
         payload = events.PermissionChanged(was=zone.permissions, permissions=bits)
-        publish(NewEvent(events.zone_stream(zone_id), events.zone_topic(zone_id, "permission_changed"), payload))
+        publish(
+            NewEvent(events.zone_stream(zone_id), events.zone_topic(zone_id, "permission_changed"), payload)
+        )
     return int(bits)
 
 
@@ -136,4 +144,6 @@ def write_notice(*, zone_id: UUID, author: str, text: str, world_tick: int) -> t
     old = Notice.objects.filter(zone_id=zone_id).order_by("-inserted_at", "-id")[KEPT_NOTICES:]
     Notice.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
     payload = events.NoticeWritten(author=author, text=text, tick=world_tick)
-    return notice, NewEvent(events.zone_stream(zone_id), events.zone_topic(zone_id, "notice_written"), payload)
+    return notice, NewEvent(
+        events.zone_stream(zone_id), events.zone_topic(zone_id, "notice_written"), payload
+    )

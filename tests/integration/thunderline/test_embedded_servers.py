@@ -110,7 +110,8 @@ def test_a_command_survives_the_servers_of_one_that_was_killed(places: Places) -
     script = (
         "import sys; from pathlib import Path; from thunderline.embedded import attach, places\n"
         "p = places.Places.of(Path(sys.argv[1]))\n"
-        "with attach.attached(p, attach.needed(p, database=True, redis=True)): print('in', flush=True); input()\n"
+        "with attach.attached(p, attach.needed(p, database=True, redis=True)):\n"
+        "    print('in', flush=True); input()\n"
     )
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -142,13 +143,14 @@ def test_what_was_committed_is_there_after_a_kill(places: Places) -> None:
 
 
 def test_a_stale_pid_of_an_unrelated_process_is_no_hindrance(places: Places) -> None:
-    """The pid file names a live process of the servers' user that is not PostgreSQL: it must survive, and we start."""
+    """The pid files name a live process of the servers' user that is no server: it lives, and they start."""
     uid, gid = places.server_user()
     user = {"user": uid, "group": gid, "extra_groups": []} if os.geteuid() == 0 else {}
     with subprocess.Popen(["sleep", "60"], cwd="/", **user) as sleeper:  # type: ignore[call-overload]
         (places.postgres / "postmaster.pid").write_text(
             f"{sleeper.pid}\n{places.postgres.resolve()}\n1\n5432\n{places.sockets}\n\n\nready\n"
         )
+        (places.sockets / ".s.PGSQL.5432.lock").write_text(f"{sleeper.pid}\n")
         (places.sockets / "redis.pid").write_text(str(sleeper.pid))
         assert [server.process() for server in both(places)] == [None, None]
         with attach.attached(places, both(places)):
@@ -194,7 +196,7 @@ def test_a_server_that_cannot_start_says_why(places: Places) -> None:
     before = conf.read_text()
     conf.write_text(f"{before}\nno_such_setting = 1\n")
     try:
-        with pytest.raises(EmbeddedError, match="postgres did not start: .*configuration file"):
+        with pytest.raises(EmbeddedError, match=r"postgres did not start: .*configuration file"):
             Postgres(places).start()
     finally:
         conf.write_text(before)

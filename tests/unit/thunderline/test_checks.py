@@ -26,7 +26,7 @@ def test_an_address_of_another_machine_is_refused() -> None:
 
 def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "FREE_MB", shutil.disk_usage(tmp_path).free)
-    with pytest.raises(EmbeddedError, match="disk of .* is full"):
+    with pytest.raises(EmbeddedError, match=r"disk of .* is full"):
         checks.check_disk(Places.of(tmp_path))
 
 

@@ -34,7 +34,7 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
 
 def test_a_var_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(EmbeddedError, match="Cannot use .*file"):
+    with pytest.raises(EmbeddedError, match=r"Cannot use .*file"):
         Places.of(tmp_path / "file" / "var").make()
 
 

@@ -9,6 +9,7 @@ from thunderline.config import Config
 from thunderline.embedded import attach
 from thunderline.embedded.places import Places
 from thunderline.supervision import configuration, programs, reload
+from thunderline.supervision.system import System
 from thunderline.supervision.terminal import Terminal
 
 
@@ -25,6 +26,25 @@ def test_stages_start_in_the_order_that_their_reverse_stops_them_in(tmp_path: Pa
 
 def test_only_the_servers_start_by_themselves(tmp_path: Path) -> None:
     assert [stage.name for stage in stages(Places.of(tmp_path)) if stage.autostart] == ["postgres", "redis"]
+
+
+def test_named_servers_are_not_run_here(tmp_path: Path) -> None:
+    config = Config(var_dir=tmp_path, database_url="postgresql://host/name", redis_url="redis://host/0")
+    names = [stage.name for stage in System(config, io.StringIO()).stages]
+    assert names == ["workers", "web", "beat"]
+
+
+@pytest.mark.parametrize(
+    ("bind", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000/"),
+        ("0.0.0.0", "http://127.0.0.1:8000/"),
+        ("::", "http://[::1]:8000/"),
+        ("example.org", "http://example.org:8000/"),
+    ],
+)
+def test_the_address_that_is_shown_can_be_opened(tmp_path: Path, bind: str, address: str) -> None:
+    assert System(Config(var_dir=tmp_path, bind=bind), io.StringIO()).address == address
 
 
 def test_the_file_says_what_the_stages_say(tmp_path: Path) -> None:
