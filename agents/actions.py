@@ -81,11 +81,16 @@ def create_many(wanted: Sequence[tuple[UUID, AgentSpec]], *, world_id: UUID, by:
     return agents
 
 
-def _build(spec: AgentSpec, ordinal: int, tick: int, seed: int, zone: Any) -> Agent:
+def birthplace(seed: int, ordinal: int) -> tuple[float, float]:
+    """Where in its zone an agent is born that is not put anywhere: x and y."""
     chance = Chance(seed, ordinal, 0, "birth")
+    return round(chance.between(0, 100), 3), round(chance.between(0, 100), 3)
+
+
+def _build(spec: AgentSpec, ordinal: int, tick: int, seed: int, zone: Any) -> Agent:
     fields = spec.columns()
-    fields.setdefault("x", round(chance.between(0, 100), 3))
-    fields.setdefault("y", round(chance.between(0, 100), 3))
+    if spec.position is None:
+        fields["x"], fields["y"] = birthplace(seed, ordinal)
     return Agent(
         world_id=zone.world_id,
         zone_id=zone.pk,
@@ -100,12 +105,11 @@ def _build(spec: AgentSpec, ordinal: int, tick: int, seed: int, zone: Any) -> Ag
 
 
 def _add_mods(pairs: Any, tick: int) -> None:
-    Mod.objects.bulk_create(
-        [_mod(agent.pk, spec, tick) for agent, specs in pairs for spec in specs], batch_size=1000
-    )
+    Mod.objects.bulk_create([build_mod(agent.pk, spec, tick) for agent, specs in pairs for spec in specs], batch_size=1000)
 
 
-def _mod(agent_id: UUID, spec: ModSpec, tick: int) -> Mod:
+def build_mod(agent_id: UUID, spec: ModSpec, tick: int) -> Mod:
+    """A mod as it is put on at a world tick; not saved."""
     return Mod(
         agent_id=agent_id,
         name=spec.name,
@@ -174,10 +178,7 @@ def _transition(agent_ids: Sequence[UUID], to: str, *, by: str, reason: str = ""
             changes |= {"due_tick": tick + 1, "last_tick": tick}
         Agent.objects.filter(pk__in=[a.pk for a in agents]).update(**changes)
         told = _move_in_or_out(agents, zones, to, tick)
-        told += [
-            _changed(agent, "lifecycle", was=agent.lifecycle, now=to, reason=reason, by=by)
-            for agent in agents
-        ]
+        told += [_changed(agent, "lifecycle", was=agent.lifecycle, now=to, reason=reason, by=by) for agent in agents]
         publish_many(told)
     for agent in agents:
         agent.refresh_from_db()
@@ -217,9 +218,7 @@ def _left(agent: Agent, zone: Any, tick: int) -> NewEvent:
 
 
 def _changed(agent: Agent, what: str, *, by: str, was: str = "", now: str = "", reason: str = "") -> NewEvent:
-    payload = events.AgentChanged(
-        agent_id=agent.pk, name=agent.name, what=what, was=was, now=now, reason=reason
-    )
+    payload = events.AgentChanged(agent_id=agent.pk, name=agent.name, what=what, was=was, now=now, reason=reason)
     return NewEvent(zone_events.zone_stream(agent.zone_id), f"agent.{agent.pk}.changed", payload, actor=by)
 
 
@@ -233,7 +232,8 @@ def _lock(agent_ids: Sequence[UUID]) -> tuple[list[Agent], dict[UUID, Any]]:
         if missing := set(wanted) - before.keys():
             raise NotFound(f"there is no agent {', '.join(sorted(map(str, missing)))}")
         zones = places.lock_many(before.values())
-        agents = list(Agent.objects.select_related("world").filter(pk__in=wanted).order_by("pk"))
+        found = Agent.objects.select_related("world").defer("world__source").filter(pk__in=wanted)
+        agents = list(found.order_by("pk"))
         if {a.zone_id for a in agents} <= zones.keys():
             return agents, zones
     raise WrongState("the agents keep moving; try again")
@@ -248,7 +248,7 @@ def apply_mod(agent_id: UUID, spec: ModSpec, *, by: str) -> Mod:
         agents, _ = _lock([agent_id])
         agent = agents[0]
         Mod.objects.filter(agent_id=agent_id, name=spec.name, active=True).update(active=False)
-        mod = _mod(agent_id, spec, agent.world.tick)
+        mod = build_mod(agent_id, spec, agent.world.tick)
         mod.save(force_insert=True)
         _recount(agent_id)
         publish_many([_changed(agent, "mod_applied", now=spec.name, by=by)])
@@ -312,7 +312,6 @@ def edit(agent_id: UUID, changes: Mapping[str, Any], *, by: str) -> Agent:
     return agent
 
 
-def delete_all(world_id: UUID) -> None:
-    """Delete a world's agents with all they did and remember. Needs an open transaction."""
-    for statement in DELETE_ALL:
-        sql.execute(statement, [world_id])
+def delete_all(world_id: UUID) -> int:
+    """Delete a world's agents with all they did and remember. Returns how many. Needs an open transaction."""
+    return [sql.execute(statement, [world_id]) for statement in DELETE_ALL][-1]

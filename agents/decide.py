@@ -134,9 +134,7 @@ def draw(shares: Sequence[float], mark: float) -> int:
 
 def explain(behaviour: Behaviour, values: Mapping[str, float], score: float) -> str:
     """Which two features spoke most for the action, as a short sentence."""
-    parts = sorted(
-        ((weight * values[name], name) for name, weight in behaviour.weights.items()), reverse=True
-    )[:2]
+    parts = sorted(((weight * values[name], name) for name, weight in behaviour.weights.items()), reverse=True)[:2]
     spoke = [f"{name} {part:+.2f}" for part, name in parts if part > 0.005]
     reason = f"{' and '.join(spoke)} spoke for it" if spoke else "nothing else pressed"
     return f"{behaviour.name} scored {score:.2f}: {reason}"

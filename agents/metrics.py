@@ -17,6 +17,4 @@ stage_seconds = Histogram(
     ["stage"],
     buckets=_BUCKETS,
 )
-chunk_seconds = Histogram(
-    "thunderline_tick_chunk_seconds", "Time of one chunk's transaction", buckets=_BUCKETS
-)
+chunk_seconds = Histogram("thunderline_tick_chunk_seconds", "Time of one chunk's transaction", buckets=_BUCKETS)

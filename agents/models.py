@@ -66,9 +66,7 @@ class Agent(Stamped):
     neuroticism = _trait()
     capabilities = models.JSONField(default=list, blank=True, help_text="What it can do besides the usual.")
     mod_count = models.SmallIntegerField(default=0, editable=False, help_text="Mods in force.")
-    reasoner = models.CharField(
-        max_length=50, default="rules", help_text="Kind of reasoner that decides for it."
-    )
+    reasoner = models.CharField(max_length=50, default="rules", help_text="Kind of reasoner that decides for it.")
     model = models.CharField(max_length=100, blank=True, default="")
     temperature = models.FloatField(default=0.7)
     max_tokens = models.IntegerField(default=512)
@@ -85,9 +83,7 @@ class Agent(Stamped):
     activity = models.CharField(max_length=100, blank=True, default="")
     current_focus = models.CharField(max_length=200, blank=True, default="")
     goals = models.JSONField(default=list, blank=True, help_text="[{name, progress 0–1}]")
-    working_memory = models.JSONField(
-        default=dict, blank=True, help_text="The latest few memories and actions."
-    )
+    working_memory = models.JSONField(default=dict, blank=True, help_text="The latest few memories and actions.")
     x = models.FloatField(default=50.0)
     y = models.FloatField(default=50.0)
     z = models.FloatField(default=0.0)
@@ -167,9 +163,7 @@ class Mod(Stamped):
         db_table = "pac_mods"
         ordering = ["agent", "name"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["agent", "name"], condition=Q(active=True), name="mod_once_in_force"
-            ),
+            models.UniqueConstraint(fields=["agent", "name"], condition=Q(active=True), name="mod_once_in_force"),
             models.CheckConstraint(condition=~Q(name=""), name="mod_name_given"),
             models.CheckConstraint(
                 condition=Q(expires_tick__isnull=True) | Q(expires_tick__gt=models.F("applied_tick")),
@@ -192,9 +186,7 @@ class TickLog(models.Model):
     inserted_at = models.DateTimeField()
     processing_time = models.FloatField(help_text="Milliseconds: this agent's share of its chunk.")
     confidence = models.FloatField()
-    state_hash = models.BinaryField(
-        help_text="Of the agent's state after the tick; no ids, times or durations in it."
-    )
+    state_hash = models.BinaryField(help_text="Of the agent's state after the tick; no ids, times or durations in it.")
     action = models.TextField()
     reasoning = models.TextField()
     narrative = models.TextField()

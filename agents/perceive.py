@@ -96,7 +96,8 @@ def _modified(
     """Stats, traits, capabilities and extra weights with the mods laid over them; the agent's own stay as they are."""
     if not mods and not agent.capabilities:
         return agent.stats, agent.traits, BASE_CAPABILITIES, {}
-    stats, traits, weights = dict(agent.stats), dict(agent.traits), {}
+    stats, traits = dict(agent.stats), dict(agent.traits)
+    weights: dict[str, float] = {}
     capabilities = set(BASE_CAPABILITIES) | set(agent.capabilities)
     for effects in mods:
         _overlay(stats, effects.get("stat_modifiers", {}), 100.0)

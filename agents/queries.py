@@ -13,7 +13,7 @@ from agents.models import Agent, Lifecycle, Mod, TickLog
 
 def find(name_or_id: str, *, world: str | None = None) -> Agent:
     """One agent by id, or by name (in one world, when the name is found in several). Raises: NotFound."""
-    rows = Agent.objects.select_related("world", "zone")
+    rows = Agent.objects.select_related("world", "zone").defer("world__source")
     try:
         rows = rows.filter(pk=UUID(name_or_id))
     except ValueError:
@@ -34,7 +34,8 @@ def agents(
     """Agents with their world and zone, by name."""
     filters: dict[str, Any] = {"world_id": world_id, "zone_id": zone_id, "lifecycle": lifecycle}
     given = {key: value for key, value in filters.items() if value is not None}
-    return Agent.objects.filter(**given).select_related("world", "zone").order_by("name")
+    rows = Agent.objects.filter(**given).select_related("world", "zone").defer("world__source")
+    return rows.order_by("name")
 
 
 def mods(agent_id: UUID) -> list[Mod]:

@@ -82,7 +82,8 @@ class AgentSpec(_Spec):
 
     EDITABLE: ClassVar[tuple[str, ...]] = (
         "description", "openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism",
-        "capabilities", "reasoner", "model", "temperature", "max_tokens", "system_prompt", "movement_range", "tick_interval",
+        "capabilities", "reasoner", "model", "temperature", "max_tokens", "system_prompt", "movement_range",
+        "tick_interval",
     )  # fmt: skip
 
     name: Name

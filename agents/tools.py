@@ -153,10 +153,14 @@ def write_notice(notice: NoticeText, caller: Caller) -> Written:
 
 
 _NOTICES = (
-    "Who has seen my ladder? — {name}", "{scarce} is getting short in {zone}. Share it.", "Meeting at dusk. Bring a chair. — {name}",
-    "Found: one glove. Lost: the other. — {name}", "To whoever whistles at night: the second verse is wrong.",
-    "Looking for company to {goal}. — {name}", "The path by the water is slippery. Mind your step.",
-)  # fmt: skip
+    "Who has seen my ladder? — {name}",
+    "{scarce} is getting short in {zone}. Share it.",
+    "Meeting at dusk. Bring a chair. — {name}",
+    "Found: one glove. Lost: the other. — {name}",
+    "To whoever whistles at night: the second verse is wrong.",
+    "Looking for company to {goal}. — {name}",
+    "The path by the water is slippery. Mind your step.",
+)
 
 
 @suggestion("write_notice")

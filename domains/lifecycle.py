@@ -68,9 +68,7 @@ def all_domains() -> Iterator[DomainConfig]:
     while left:
         ready = sorted(name for name, c in left.items() if done.issuperset(c.depends_on))
         if not ready:
-            raise RuntimeError(
-                f"domains depend on each other or on one that is not installed: {sorted(left)}"
-            )
+            raise RuntimeError(f"domains depend on each other or on one that is not installed: {sorted(left)}")
         for name in ready:
             done.add(name)
             yield left.pop(name)

@@ -16,7 +16,7 @@ class EstimatedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         """How many rows, at most a little wrong when there are many."""
-        query, params = self.object_list.query.sql_with_params()  # type: ignore[union-attr]
+        query, params = self.object_list.query.sql_with_params()  # type: ignore[attr-defined]
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN (FORMAT JSON) {query}", params)
             rows = cursor.fetchone()[0][0]["Plan"]["Plan Rows"]

@@ -40,15 +40,13 @@ class NoTransaction(RuntimeError):
 def require_transaction(what: str) -> None:
     """Raises: NoTransaction."""
     if not connection.in_atomic_block:
-        raise NoTransaction(
-            f"{what} needs an open transaction: wrap the whole change in transaction.atomic()"
-        )
+        raise NoTransaction(f"{what} needs an open transaction: wrap the whole change in transaction.atomic()")
 
 
 def raw() -> psycopg.Connection[Any]:
     """This thread's psycopg connection, opened if it is not."""
     connection.ensure_connection()
-    return connection.connection  # type: ignore[no-any-return]
+    return connection.connection
 
 
 def _cursor(row_factory: Any) -> psycopg.Cursor[Any]:

@@ -102,9 +102,7 @@ def get(name: str) -> Tool:
     try:
         return _tools[name]
     except KeyError:
-        raise ToolError(
-            "unknown_tool", f"there is no tool {name!r}; there are {', '.join(sorted(_tools))}"
-        ) from None
+        raise ToolError("unknown_tool", f"there is no tool {name!r}; there are {', '.join(sorted(_tools))}") from None
 
 
 def for_capabilities(capabilities: frozenset[str]) -> list[Tool]:

@@ -43,9 +43,7 @@ class MemoryNode(Stamped):
         indexes = [models.Index(fields=["agent", "-id"], name="memory_nodes_agent_newest")]
         constraints = [
             models.CheckConstraint(condition=~Q(content=""), name="memory_content_given"),
-            models.CheckConstraint(
-                condition=Q(importance__gte=0, importance__lte=1), name="memory_importance_range"
-            ),
+            models.CheckConstraint(condition=Q(importance__gte=0, importance__lte=1), name="memory_importance_range"),
             models.CheckConstraint(condition=Q(valence__gte=-1, valence__lte=1), name="memory_valence_range"),
             models.CheckConstraint(
                 condition=Q(kind__in=["episodic", "semantic", "procedural", "emotional"]),
@@ -83,9 +81,7 @@ class MemoryEdge(Stamped):
         constraints = [
             models.UniqueConstraint(fields=["source", "target", "relation"], name="memory_edge_unique"),
             models.CheckConstraint(condition=~Q(source=F("target")), name="memory_edge_not_itself"),
-            models.CheckConstraint(
-                condition=Q(strength__gte=0, strength__lte=1), name="memory_edge_strength_range"
-            ),
+            models.CheckConstraint(condition=Q(strength__gte=0, strength__lte=1), name="memory_edge_strength_range"),
         ]
 
     def __str__(self) -> str:

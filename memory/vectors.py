@@ -18,9 +18,7 @@ def _info(dsn: str) -> TypeInfo:
     """The type's numbers in this database, asked once a process and not once a connection."""
     info = TypeInfo.fetch(sql.raw(), "halfvec")
     if info is None:
-        raise psycopg.errors.UndefinedObject(
-            "the database has no type halfvec: is pgvector 0.7 or newer installed?"
-        )
+        raise psycopg.errors.UndefinedObject("the database has no type halfvec: is pgvector 0.7 or newer installed?")
     return info
 
 

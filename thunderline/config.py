@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -84,7 +84,15 @@ class Config(BaseSettings):
     )
 
     @classmethod
-    def settings_customise_sources(cls, settings_cls, init_settings, env_settings, **_):  # type: ignore[no-untyped-def]
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment only: no file is read."""
         return init_settings, env_settings
 
 
@@ -98,9 +106,7 @@ def load() -> Config:
     try:
         return Config()
     except ValidationError as error:
-        mistakes = [
-            f"{variable(str(e['loc'][0]).lower())}: {e['msg']} (it is {e['input']!r})" for e in error.errors()
-        ]
+        mistakes = [f"{variable(str(e['loc'][0]).lower())}: {e['msg']} (it is {e['input']!r})" for e in error.errors()]
         raise ConfigError("Thunderline cannot start: " + "; ".join(mistakes)) from None
 
 

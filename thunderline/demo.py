@@ -12,11 +12,7 @@ FILE = BASE_DIR / "docs" / "demo.yaml"
 
 def ensure() -> bool:
     """Load the demo world if there is no world at all. True if it was loaded."""
-    if (
-        "world" not in get_commands()
-        or not FILE.exists()
-        or apps.get_model("zones", "World").objects.exists()
-    ):
+    if "world" not in get_commands() or not FILE.exists() or apps.get_model("zones", "World").objects.exists():
         return False
     call_command("world", "load", str(FILE))
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from celery.schedules import schedule
 from kombu import Queue
 

@@ -35,37 +35,85 @@ class Kind:
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "glitch": Kind(
-            "Edges doubled for a moment in {zone}, as if the place had forgotten its shape.", 0.08, 0.02, {"knowledge": -3}, {"noise": 0.1}, 0.4, -0.2
+            "Edges doubled for a moment in {zone}, as if the place had forgotten its shape.",
+            0.08,
+            0.02,
+            {"knowledge": -3},
+            {"noise": 0.1},
+            0.4,
+            -0.2,
         ),
         "energy_surge": Kind(
-            "A surge of warm light ran through {zone}.", 0.05, 0.15, {"energy": 15}, {"light": 0.15, "temperature": 2.0}, 0.4, 0.3
+            "A surge of warm light ran through {zone}.",
+            0.05,
+            0.15,
+            {"energy": 15},
+            {"light": 0.15, "temperature": 2.0},
+            0.4,
+            0.3,
         ),
         "memory_echo": Kind(
             "Voices from another day drifted across {zone}.", 0.02, -0.02, {"knowledge": 6}, {"noise": 0.05}, 0.5, 0.1
         ),
         "resource_bloom": Kind(
-            "Everything in {zone} came into bloom at once.", -0.05, 0.0, {"food": 18, "materials": 10}, {"humidity": 0.1}, 0.5, 0.5
+            "Everything in {zone} came into bloom at once.",
+            -0.05,
+            0.0,
+            {"food": 18, "materials": 10},
+            {"humidity": 0.1},
+            0.5,
+            0.5,
         ),
         "temporal_rift": Kind(
-            "For a breath, dusk and morning stood side by side in {zone}.", 0.15, -0.1, {"energy": -8}, {"light": -0.2}, 0.7, -0.4
+            "For a breath, dusk and morning stood side by side in {zone}.",
+            0.15,
+            -0.1,
+            {"energy": -8},
+            {"light": -0.2},
+            0.7,
+            -0.4,
         ),
         "harmonic_resonance": Kind(
-            "A low, clear note hung over {zone} and everything seemed to agree with it.", -0.15, 0.0, {"knowledge": 5}, {"noise": -0.1}, 0.5, 0.6
+            "A low, clear note hung over {zone} and everything seemed to agree with it.",
+            -0.15,
+            0.0,
+            {"knowledge": 5},
+            {"noise": -0.1},
+            0.5,
+            0.6,
         ),
         "entropy_spike": Kind(
-            "Things came loose in {zone}: shelves fell, paths lost their edges.", 0.25, 0.05, {"materials": -8}, {"noise": 0.2}, 0.6, -0.5
+            "Things came loose in {zone}: shelves fell, paths lost their edges.",
+            0.25,
+            0.05,
+            {"materials": -8},
+            {"noise": 0.2},
+            0.6,
+            -0.5,
         ),
         "consciousness_leak": Kind(
-            "In {zone}, thoughts that belonged to nobody went from mind to mind.", 0.06, 0.0, {"knowledge": 10}, {}, 0.7, 0.2
+            "In {zone}, thoughts that belonged to nobody went from mind to mind.",
+            0.06,
+            0.0,
+            {"knowledge": 10},
+            {},
+            0.7,
+            0.2,
         ),
         "data_storm": Kind(
-            "A storm of bright fragments swept through {zone}.", 0.12, 0.08, {"knowledge": 8, "energy": -6}, {"noise": 0.25, "humidity": -0.1}, 0.5, -0.3
+            "A storm of bright fragments swept through {zone}.",
+            0.12,
+            0.08,
+            {"knowledge": 8, "energy": -6},
+            {"noise": 0.25, "humidity": -0.1},
+            0.5,
+            -0.3,
         ),
         "quiet_zone": Kind(
             "All sound sank out of {zone}, and it was good to sit still.", -0.2, -0.05, {}, {"noise": -0.3}, 0.3, 0.4
         ),
     }
-)  # fmt: skip
+)
 _NAMES = tuple(KINDS)
 _REST = {"temperature": 20.0, "humidity": 0.5, "light": 0.7, "noise": 0.2}
 _BOUNDS = {"temperature": (-50.0, 60.0), "humidity": (0.0, 1.0), "light": (0.0, 1.0), "noise": (0.0, 1.0)}
@@ -80,9 +128,7 @@ def step(zone: ZoneState) -> str | None:
     """Let one environment tick act on a locked zone. Returns the name of what happened, if anything did."""
     for resource, amount in {**REGENERATION, **zone.regeneration}.items():
         zone.give(resource, amount)
-    zone.properties = {
-        key: _bounded(key, value + (_REST[key] - value) * 0.1) for key, value in zone.properties.items()
-    }
+    zone.properties = {key: _bounded(key, value + (_REST[key] - value) * 0.1) for key, value in zone.properties.items()}
     zone.entropy = _share(zone.entropy * 0.97)
     zone.thermal = round(zone.thermal * 0.9, 6)
     chance = Chance(zone.seed, zone.ordinal, zone.tick, "environment")
@@ -141,11 +187,7 @@ def diffuse(zones: Mapping[int, Climate]) -> dict[int, tuple[float, float]]:
             target = zones[other]
             share = DIFFUSION_SHARE * permeability
             entropy = max(0.0, source.entropy - target.entropy) * share
-            thermal = (
-                (source.thermal - target.thermal) * share
-                if abs(source.thermal) > abs(target.thermal)
-                else 0.0
-            )
+            thermal = (source.thermal - target.thermal) * share if abs(source.thermal) > abs(target.thermal) else 0.0
             for key, sign in ((ordinal, -1.0), (other, 1.0)):
                 pair = change.setdefault(key, [0.0, 0.0])
                 pair[0] += sign * entropy

@@ -81,6 +81,16 @@ class PermissionChanged(Payload):
     permissions: int
 
 
+class ZoneChanged(Payload):
+    """A zone was made, or somebody changed its description or rules. `changes` has the new values by field."""
+
+    topic: ClassVar[str] = "zone.*.changed"
+
+    name: str
+    what: str
+    changes: dict[str, object] = {}
+
+
 class NoticeWritten(Payload):
     """Somebody pinned up a notice."""
 

@@ -48,15 +48,11 @@ class World(Stamped):
     seed = models.BigIntegerField(default=0, help_text="All chance in the world follows from it.")
     status = models.CharField(max_length=8, choices=Status, default=Status.RUNNING)
     rate = models.FloatField(default=1.0, help_text="World ticks a heartbeat.")
-    credit = models.FloatField(
-        default=0.0, editable=False, help_text="Part of a tick carried to the next heartbeat."
-    )
+    credit = models.FloatField(default=0.0, editable=False, help_text="Part of a tick carried to the next heartbeat.")
     tick = models.BigIntegerField(default=0)
     target_tick = models.BigIntegerField(default=0)
     next_ordinal = models.IntegerField(default=0, editable=False, help_text="Ordinal of the next agent.")
-    source = models.JSONField(
-        default=dict, blank=True, editable=False, help_text="The world file it was loaded from."
-    )
+    source = models.JSONField(default=dict, blank=True, editable=False, help_text="The world file it was loaded from.")
 
     class Meta:
         db_table = "worlds"
@@ -117,9 +113,7 @@ class Zone(Stamped):
     active_session_count = models.IntegerField(default=0)
     environment_due = models.BigIntegerField(default=30)
     due_tick = models.BigIntegerField(default=1, help_text="First world tick at which something is due here.")
-    happenings = models.JSONField(
-        default=list, blank=True, help_text="The latest that its people can have noticed."
-    )
+    happenings = models.JSONField(default=list, blank=True, help_text="The latest that its people can have noticed.")
 
     class Meta:
         db_table = "pac_zones"
@@ -129,9 +123,7 @@ class Zone(Stamped):
             models.UniqueConstraint(fields=["world", "name"], name="zone_name_unique"),
             models.UniqueConstraint(fields=["world", "ordinal"], name="zone_ordinal_unique"),
             models.CheckConstraint(condition=~Q(name=""), name="zone_name_given"),
-            models.CheckConstraint(
-                condition=Q(capacity__gte=0, capacity__lte=100_000), name="zone_capacity_range"
-            ),
+            models.CheckConstraint(condition=Q(capacity__gte=0, capacity__lte=100_000), name="zone_capacity_range"),
             models.CheckConstraint(
                 condition=Q(agent_count__gte=0) & Q(agent_count__lte=F("capacity")), name="zone_not_overfull"
             ),
@@ -180,9 +172,7 @@ class Neighbour(Stamped):
         constraints = [
             models.UniqueConstraint(fields=["zone", "other"], name="neighbour_unique"),
             models.CheckConstraint(condition=~Q(zone=F("other")), name="neighbour_not_itself"),
-            models.CheckConstraint(
-                condition=_between(0, 1, "permeability"), name="neighbour_permeability_range"
-            ),
+            models.CheckConstraint(condition=_between(0, 1, "permeability"), name="neighbour_permeability_range"),
         ]
 
     def __str__(self) -> str:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet, Sum
 
 from zones.errors import NotFound
-from zones.models import Neighbour, Notice, World, Zone
+from zones.models import Neighbour, Notice, Permission, World, Zone
 
 
 def world(name: str) -> World:
-    """Raises: NotFound."""
+    """Without its source. Raises: NotFound."""
     try:
-        return World.objects.get(name=name)
+        return World.objects.defer("source").get(name=name)
     except World.DoesNotExist:
         names = ", ".join(World.objects.values_list("name", flat=True)[:10]) or "none yet"
         raise NotFound(f"there is no world called {name!r} (there is: {names})") from None
 
 
+def source(world_id: UUID) -> dict[str, Any]:
+    """The world file that a world was loaded from; empty when it was made by hand. Megabytes, for large worlds."""
+    return World.objects.values_list("source", flat=True).get(pk=world_id)
+
+
 def worlds(user: Any = None) -> QuerySet[World]:
-    """Worlds that a user may see, by name; all of them when no user is given."""
-    rows = World.objects.all()
+    """Worlds that a user may see, by name, without their sources; all of them when no user is given."""
+    rows = World.objects.defer("source")
     if user is None or user.is_superuser:
         return rows
     seen = Q(access=World.Access.OPEN) | Q(owner=user) | Q(access=World.Access.SHARED, members=user)
@@ -32,7 +38,7 @@ def worlds(user: Any = None) -> QuerySet[World]:
 def zone(world_id: UUID, name: str) -> Zone:
     """Raises: NotFound."""
     try:
-        return Zone.objects.select_related("world").get(world_id=world_id, name=name)
+        return Zone.objects.select_related("world").defer("world__source").get(world_id=world_id, name=name)
     except Zone.DoesNotExist:
         raise NotFound(f"there is no zone called {name!r} in this world") from None
 
@@ -46,6 +52,16 @@ def ways(world_id: UUID) -> list[tuple[UUID, UUID, float]]:
     """All ways of a world as (zone, other, permeability), both directions."""
     rows = Neighbour.objects.filter(zone__world_id=world_id).order_by("zone__ordinal", "other__ordinal")
     return list(rows.values_list("zone_id", "other_id", "permeability"))
+
+
+def permission_bits(names: Iterable[str]) -> int:
+    """The bits of permissions by their names in small letters: `spawn_agents`, …"""
+    return sum(Permission[name.upper()] for name in set(names))
+
+
+def permission_names(bits: int) -> list[str]:
+    """The names of the permissions that are granted, in the order of their bits."""
+    return [permission.name.lower() for permission in Permission if bits & permission]
 
 
 def notices(zone_id: UUID, limit: int = 5) -> list[Notice]:

@@ -19,10 +19,17 @@ POOR = (
     "{name} started over on {work} and called it progress.",
 )
 WORKS = (
-    "a lantern of folded tin", "a song in five uneven lines", "a chair that rocks on purpose", "a small machine for sorting seeds",
-    "a painted sign for a shop that does not exist", "a kite with a long opinion", "a map of the sounds of {zone}", "a clay bird",
-    "a story about a door", "a whistle that only works in fog",
-)  # fmt: skip
+    "a lantern of folded tin",
+    "a song in five uneven lines",
+    "a chair that rocks on purpose",
+    "a small machine for sorting seeds",
+    "a painted sign for a shop that does not exist",
+    "a kite with a long opinion",
+    "a map of the sounds of {zone}",
+    "a clay bird",
+    "a story about a door",
+    "a whistle that only works in fog",
+)
 
 
 def _can(facts: Facts) -> str | None:

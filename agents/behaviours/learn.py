@@ -17,15 +17,21 @@ CLICKED = (
     "{name} put the last piece of {subject} in its place.",
 )
 SUBJECTS = (
-    "the flight of moths", "old measures and weights", "the grammar of bells", "knots that hold", "how lamps are trimmed",
-    "the names of winds", "the mending of clocks", "which mushrooms forgive", "the history of {zone}", "reading the river",
-)  # fmt: skip
+    "the flight of moths",
+    "old measures and weights",
+    "the grammar of bells",
+    "knots that hold",
+    "how lamps are trimmed",
+    "the names of winds",
+    "the mending of clocks",
+    "which mushrooms forgive",
+    "the history of {zone}",
+    "reading the river",
+)
 
 
 def _can(facts: Facts) -> str | None:
-    return (
-        None if facts.zone.resources["knowledge"] >= USED else "there is nothing left to learn here for now"
-    )
+    return None if facts.zone.resources["knowledge"] >= USED else "there is nothing left to learn here for now"
 
 
 def _act(facts: Facts, _decision: Decision, chance: Chance) -> Outcome:

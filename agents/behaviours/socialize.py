@@ -23,10 +23,20 @@ COOL = (
     "A remark about {topic} fell badly, and {name} and {other} looked past each other.",
 )
 TOPICS = (
-    "the weather in {zone}", "old debts", "a dream with too many doors", "the price of lamp oil", "whether stones sleep",
-    "last season's harvest", "a song nobody can finish", "the way the light bends at dusk", "somebody who left",
-    "how to mend a net", "the noises at night", "a plan that might just work", "what the river brought",
-)  # fmt: skip
+    "the weather in {zone}",
+    "old debts",
+    "a dream with too many doors",
+    "the price of lamp oil",
+    "whether stones sleep",
+    "last season's harvest",
+    "a song nobody can finish",
+    "the way the light bends at dusk",
+    "somebody who left",
+    "how to mend a net",
+    "the noises at night",
+    "a plan that might just work",
+    "what the river brought",
+)
 
 
 def _can(facts: Facts) -> str | None:
@@ -40,9 +50,7 @@ def _with(facts: Facts, chance: Chance) -> Mapping[str, Any]:
 
 def _act(facts: Facts, decision: Decision, chance: Chance) -> Outcome:
     other = next((o for o in facts.near if o.name == decision.arguments.get("with")), facts.near[0])
-    warmth = (
-        0.55 + 0.35 * facts.traits["agreeableness"] + 0.2 * facts.me.mood - 0.15 * facts.traits["neuroticism"]
-    )
+    warmth = 0.55 + 0.35 * facts.traits["agreeableness"] + 0.2 * facts.me.mood - 0.15 * facts.traits["neuroticism"]
     warm = chance.uniform() < warmth
     topic = facts.noticed[0].kind.replace("_", " ") if facts.noticed and facts.noticed[0].by is None else None
     about = f"the {topic}" if topic else chance.pick(TOPICS).format(zone=facts.zone.name)

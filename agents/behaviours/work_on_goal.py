@@ -31,9 +31,7 @@ def _act(facts: Facts, _decision: Decision, chance: Chance) -> Outcome:
     if found is None:
         raise ValueError("no unfinished goal")
     place, goal = found
-    effort = (
-        0.3 + 0.5 * facts.traits["conscientiousness"] + 0.4 * facts.stats["focus"] / 100.0
-    ) * chance.uniform()
+    effort = (0.3 + 0.5 * facts.traits["conscientiousness"] + 0.4 * facts.stats["focus"] / 100.0) * chance.uniform()
     step = round(0.01 + 0.05 * effort, 4) if effort > 0.12 else 0.0
     done = goal["progress"] + step >= 1.0
     if done:

@@ -101,11 +101,7 @@ def _change_stats(ticked: Ticked) -> None:
 
 def _change_state(ticked: Ticked) -> None:
     agent, outcome, changes = ticked.agent, ticked.outcome, ticked.state_changes
-    felt = (
-        sum(h.valence for h in ticked.facts.noticed)
-        * NOTICED_WEIGHT
-        * (0.5 + ticked.facts.traits["neuroticism"])
-    )
+    felt = sum(h.valence for h in ticked.facts.noticed) * NOTICED_WEIGHT * (0.5 + ticked.facts.traits["neuroticism"])
     mood = round(min(1.0, max(-1.0, agent.mood * MOOD_KEPT + outcome.mood + felt)), 4)
     if mood != agent.mood:
         changes["mood"] = round(mood - agent.mood, 4)
@@ -154,7 +150,8 @@ def _form(ticked: Ticked, known: set[str], text: str, importance: float, valence
 def state_hash(agent: AgentState, zone_ordinal: int) -> bytes:
     """16 bytes over all that an agent is after its tick: no ids, wall times or durations."""
     state = [
-        agent.ordinal, agent.name, agent.tick_number, agent.last_tick, agent.due_tick, zone_ordinal, agent.stats, agent.mood,
-        agent.activity, agent.current_focus, agent.goals, agent.memories, agent.actions, agent.x, agent.y, agent.z,
+        agent.ordinal, agent.name, agent.tick_number, agent.last_tick, agent.due_tick, zone_ordinal,
+        agent.stats, agent.mood, agent.activity, agent.current_focus, agent.goals,
+        agent.memories, agent.actions, agent.x, agent.y, agent.z,
     ]  # fmt: skip
     return blake2b(orjson.dumps(state), digest_size=16).digest()

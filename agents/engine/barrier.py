@@ -111,9 +111,7 @@ class Arrivals:
                 timestamp=self.now,
                 **other,
             )
-            self.told.append(
-                NewEvent(zone_events.zone_stream(zone_id), zone_events.zone_topic(zone_id, verb), payload)
-            )
+            self.told.append(NewEvent(zone_events.zone_stream(zone_id), zone_events.zone_topic(zone_id, verb), payload))
 
     def write(self) -> None:
         """Move the rows and settle the zones."""

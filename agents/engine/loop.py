@@ -97,8 +97,6 @@ def _put_off_next(world_id: UUID | None, reason: str) -> turn.Turn | None:
         agent = agents[0]
         logger.error("the tick of agent %s failed and is put off: %s", agent.name, reason)
         rows.put_off(agent.id, zone.tick + agent.tick_interval)
-        payload = events.TickFailed(
-            agent_id=agent.id, name=agent.name, world_tick=zone.tick, error=reason[:500]
-        )
+        payload = events.TickFailed(agent_id=agent.id, name=agent.name, world_tick=zone.tick, error=reason[:500])
         publish(NewEvent(zone.stream, zone_topic(zone.id, "tick_failed"), payload))
     return turn.Turn(zone.id, 0, 0.0)

@@ -49,7 +49,8 @@ WHERE a.id = ANY(%s)
 
 NEXT_DUE = "SELECT min(due_tick) FROM pac_agents WHERE zone_id = %s AND lifecycle = 'active'"
 
-# Guarded by the tick number; parameters go in binary, where text needs no escaping: what somebody else has ticked in the meantime is not written over.
+# Guarded by the tick number: what somebody else has ticked in the meantime is not written over.
+# Parameters go in binary, where text needs no escaping.
 UPDATE = """
 UPDATE pac_agents a SET
     energy = u.energy, creativity = u.creativity, focus = u.focus, social = u.social, exploration = u.exploration,
@@ -90,7 +91,7 @@ def read_one(agent_id: UUID, zone_id: UUID) -> AgentState | None:
 
 def _agent(row: tuple[Any, ...]) -> AgentState:
     memory = row[22]
-    return AgentState(
+    values = (
         *row[:8],
         dict(zip(TRAITS, row[8:13], strict=True)),
         dict(zip(STATS, row[13:18], strict=True)),
@@ -99,6 +100,7 @@ def _agent(row: tuple[Any, ...]) -> AgentState:
         memory.get("actions", []),
         *row[23:],
     )
+    return AgentState(*values)
 
 
 def read_roster(zone_id: UUID, first_ordinal: int, limit: int) -> list[Bystander]:

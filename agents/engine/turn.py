@@ -51,9 +51,7 @@ def take(world_id: UUID | None = None, *, limit: int | None = None) -> Turn | No
     return Turn(zone.id, len(agents), seconds * 1000)
 
 
-def run(
-    zone: ZoneState, agents: list[AgentState], *, finish: bool, before: tuple[NewEvent, ...] = ()
-) -> None:
+def run(zone: ZoneState, agents: list[AgentState], *, finish: bool, before: tuple[NewEvent, ...] = ()) -> None:
     """Tick these agents of a locked zone and write everything. `finish`: nobody else is due at this tick.
 
     `before` are events that tell why this happens and come first in the stream.

@@ -55,9 +55,7 @@ def explain(problem: Mapping[str, Any]) -> tuple[Path, str]:
     )
     if path[-1:] == (AT_KEY,):
         return path, f"there is no such key; it {message}"
-    shown = (
-        f" (it is {given!r})" if isinstance(given, bool | int | float | str) and len(str(given)) <= 60 else ""
-    )
+    shown = f" (it is {given!r})" if isinstance(given, bool | int | float | str) and len(str(given)) <= 60 else ""
     return path, message[:1].lower() + message[1:] + shown
 
 

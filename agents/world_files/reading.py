@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,23 +56,32 @@ def no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def read(text: str | bytes, *, file: str = "-") -> WorldFile:
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A world file that was read without mistakes, with its text, so that later ones can be placed too."""
+
+    file: str
+    text: str | bytes
+    world: WorldFile
+
+    def refuse(self, found: Iterable[tuple[Path, str]]) -> BadFile:
+        """Mistakes that show only beside what lives."""
+        tree = _Tree(self.file, _compose(self.text, self.file) if self.text else None)
+        return BadFile([tree.mistake(path, message) for path, message in found])
+
+
+def read(text: str | bytes, *, file: str = "-") -> Document:
     """A checked world file. `file` is its name in messages. Raises: BadFile with all mistakes found."""
     with no_collector():
         root = _compose(text, file)
         tree = _Tree(file, root)
-        return tree.checked(tree.value(root, ()))
+        return Document(file, text, tree.checked(tree.value(root, ())))
 
 
-def from_source(source: Mapping[str, Any], *, name: str) -> WorldFile:
+def from_source(source: Mapping[str, Any], *, name: str) -> Document:
     """The file that a world was loaded from, as it was kept with the world. Raises: BadFile."""
-    return _Tree(f"the stored source of {name}", None).checked(source)
-
-
-def refuse(world: WorldFile, text: str | bytes, file: str, found: list[tuple[Path, str]]) -> BadFile:
-    """Mistakes found later, by comparing with what lives, with their places in the text."""
-    tree = _Tree(file, _compose(text, file) if text else None)
-    return BadFile([tree.mistake(path, message) for path, message in found])
+    file = f"the stored source of {name}"
+    return Document(file, "", _Tree(file, None).checked(source))
 
 
 def _compose(text: str | bytes, file: str) -> yaml.Node:
@@ -158,9 +167,7 @@ class _Tree:
         if id(node) in self._open:
             return self._refuse(node, path, "contains itself")
         self._open.add(id(node))
-        made = (
-            self._sequence(node, path) if isinstance(node, yaml.SequenceNode) else self._mapping(node, path)
-        )
+        made = self._sequence(node, path) if isinstance(node, yaml.SequenceNode) else self._mapping(node, path)
         self._open.discard(id(node))
         self._done[id(node)] = made
         return made

@@ -49,9 +49,7 @@ def start_all(*, now: datetime, eager: bool = False) -> None:
 def sync(*, now: datetime) -> None:
     """Enter domains that are installed and not yet known; forget those that are gone."""
     names = [config.domain for config in all_domains()]
-    fresh = [
-        ActiveDomain(domain_name=name, waiting_since=now, reason="waiting for a heartbeat") for name in names
-    ]
+    fresh = [ActiveDomain(domain_name=name, waiting_since=now, reason="waiting for a heartbeat") for name in names]
     ActiveDomain.objects.bulk_create(fresh, ignore_conflicts=True)
     ActiveDomain.objects.exclude(domain_name__in=names).delete()
 
@@ -62,11 +60,7 @@ def activate(name: str, tick: Tick) -> bool:
     Does nothing while another process tries, when it is switched off, or when one that it depends on is not active.
     """
     with transaction.atomic():
-        row = (
-            ActiveDomain.objects.select_for_update(skip_locked=True)
-            .filter(domain_name=name, enabled=True)
-            .first()
-        )
+        row = ActiveDomain.objects.select_for_update(skip_locked=True).filter(domain_name=name, enabled=True).first()
         if row is None or row.status in (Status.ACTIVE, Status.INACTIVE):
             return row is not None and row.status == Status.ACTIVE
         if missing := _missing(name):
@@ -118,9 +112,7 @@ def _crash(row: ActiveDomain, tick: Tick, reason: str) -> None:
 
 
 def _change(row: ActiveDomain, status: Status, tick: Tick, *, reason: str = "", **fields: object) -> None:
-    ActiveDomain.objects.filter(pk=row.pk).update(
-        status=status, reason=reason, updated_at=timezone.now(), **fields
-    )
+    ActiveDomain.objects.filter(pk=row.pk).update(status=status, reason=reason, updated_at=timezone.now(), **fields)
     verb = {Status.ACTIVE: "activated", Status.INACTIVE: "deactivated"}.get(status, str(status))
     payload = events.DomainChanged(
         domain=row.domain_name, was=row.status, status=status, tick=tick.number, reason=reason

@@ -38,9 +38,7 @@ class ActiveDomain(Stamped):
         verbose_name = "domain"
         constraints = [
             models.CheckConstraint(condition=Q(status__in=Status.values), name="domain_status_known"),
-            models.CheckConstraint(
-                condition=Q(tick_count__gte=0) & Q(failures__gte=0), name="domain_counts_positive"
-            ),
+            models.CheckConstraint(condition=Q(tick_count__gte=0) & Q(failures__gte=0), name="domain_counts_positive"),
         ]
 
     def __str__(self) -> str:

@@ -22,7 +22,8 @@ class Context:
     actor: str = "system"
 
 
-_context: ContextVar[Context] = ContextVar("thunderflow_context", default=Context())
+_NOBODY = Context()
+_context: ContextVar[Context] = ContextVar("thunderflow_context", default=_NOBODY)
 
 
 def current() -> Context:

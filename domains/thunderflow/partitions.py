@@ -17,6 +17,4 @@ def ensure_ahead() -> int:
     """
     with transaction.atomic():
         sql.execute("SET LOCAL lock_timeout = '2s'")
-        return int(
-            sql.fetch_rows("SELECT event_ensure_leaves(%s::bigint, %s::int)", [LEAF_SIZE, AHEAD])[0][0]
-        )
+        return int(sql.fetch_rows("SELECT event_ensure_leaves(%s::bigint, %s::int)", [LEAF_SIZE, AHEAD])[0][0])

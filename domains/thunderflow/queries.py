@@ -53,7 +53,7 @@ def read(*, after: int, pattern: str = "**", limit: int = 1000) -> tuple[list[St
     rows = sql.fetch_rows(
         f"""SELECT {_FIELDS} FROM events
             WHERE position > %s AND position <= %s AND '.' || topic ~ %s
-            ORDER BY position LIMIT %s""",  # noqa: S608 — constant fields
+            ORDER BY position LIMIT %s""",
         [after, upto, to_regex(pattern), limit],
     )
     events = [StoredEvent(*row) for row in rows]
@@ -63,7 +63,7 @@ def read(*, after: int, pattern: str = "**", limit: int = 1000) -> tuple[list[St
 def read_stream(stream: str, *, after: int, limit: int = 1000) -> list[StoredEvent]:
     """Events of one stream with `seq > after`, in order; needs no horizon, as its `seq` has no gaps."""
     rows = sql.fetch_rows(
-        f"SELECT {_FIELDS} FROM events WHERE stream = %s AND seq > %s ORDER BY seq LIMIT %s",  # noqa: S608
+        f"SELECT {_FIELDS} FROM events WHERE stream = %s AND seq > %s ORDER BY seq LIMIT %s",
         [stream, after, limit],
     )
     return [StoredEvent(*row) for row in rows]
@@ -75,7 +75,7 @@ def latest(*, pattern: str = "**", limit: int = 50, within: int = 5000) -> list[
     rows = sql.fetch_rows(
         f"""SELECT {_FIELDS} FROM events
             WHERE position > %s AND position <= %s AND '.' || topic ~ %s
-            ORDER BY position DESC LIMIT %s""",  # noqa: S608
+            ORDER BY position DESC LIMIT %s""",
         [upto - within, upto, to_regex(pattern), limit],
     )
     return [StoredEvent(*row) for row in rows]

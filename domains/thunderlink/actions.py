@@ -44,9 +44,9 @@ def beat(*, interval_s: float) -> Tick | None:
     active = registry.active_domains()
     message = {"number": tick.number, "at": tick.at.isoformat()}
     for name in active:
-        tasks.on_tick.apply_async([name], message, expires=max(1.0, interval_s))
+        tasks.on_tick.apply_async((name,), message, expires=max(1.0, interval_s))
     for name in registry.waiting():
-        tasks.activate.apply_async([name], message, expires=max(1.0, interval_s))
+        tasks.activate.apply_async((name,), message, expires=max(1.0, interval_s))
     latency_ms = (time.perf_counter() - started) * 1000
     sql.execute(REMEMBER, [tick.number % HeartbeatTick.RING, tick.number, tick.at, latency_ms, len(active)])
     return tick

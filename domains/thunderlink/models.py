@@ -10,9 +10,7 @@ class Heart(models.Model):
     id = models.SmallIntegerField(primary_key=True, default=1)
     tick_number = models.BigIntegerField(default=0)
     beat_at = models.DateTimeField(null=True)
-    started_at = models.DateTimeField(
-        null=True, help_text="First beat after a silence of more than ten seconds."
-    )
+    started_at = models.DateTimeField(null=True, help_text="First beat after a silence of more than ten seconds.")
 
     class Meta:
         db_table = "heart"

@@ -26,6 +26,4 @@ class LocalEmbedder:
             return np.zeros((0, self.dimensions), dtype=np.float32)
         vectors = self._model.embed(list(texts), norm=False)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(
-            np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0), dtype=np.float32
-        )
+        return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0), dtype=np.float32)

@@ -28,8 +28,14 @@ def test_a_killed_supervisor_is_replaced_and_leaves_nobody_behind(installation: 
     # What `up` leaves when it is killed itself goes on, and `down` ends it.
     assert installation.up
     installation.up.kill()
+    installation.up.communicate()
     assert installation.answers()
     assert "runs already" in installation.manage("up").stderr
     assert "Stopped what ran" in installation.manage("down").stdout
     assert "does not run" in installation.manage("down").stdout
+    assert installation.processes() == []
+
+    # The next start goes on from what was there.
+    assert "a new password: manage.py operator" in installation.start()
+    assert "Traceback" not in installation.end(signal.SIGTERM)
     assert installation.processes() == []

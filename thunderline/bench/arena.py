@@ -77,5 +77,5 @@ def _administer(statement: sql.Composed) -> None:
 def _enter(name: str, redis_url: str) -> None:
     connection.close()
     connection.settings_dict["NAME"] = name
-    app.conf.broker_url = celery_url(redis_url)
+    app.conf.update(broker_url=celery_url(redis_url))
     redis.Redis.from_url(redis_url).flushdb()

@@ -59,17 +59,17 @@ LOG = """agent_id, zone_id, tick_number, world_tick, inserted_at, processing_tim
 COPY_LOG = """COPY limit_logs (id, agent_id, zone_id, tick_number, world_tick, inserted_at, processing_time, confidence,
          state_hash, action, reasoning, narrative, decision, review, stat_changes, state_changes, memories, stage_ms)
          FROM STDIN"""
-COPY_EVENT = """COPY limit_events (seq, id, correlation_id, event_version, priority, stream, topic, actor, node, payload)
-         FROM STDIN"""
-COPY_MEMORY = """COPY limit_memories (id, agent_id, content, summary, embedding, kind, importance, valence, tags, source,
-         access_count, inserted_at, updated_at) FROM STDIN"""
+COPY_EVENT = """COPY limit_events
+         (seq, id, correlation_id, event_version, priority, stream, topic, actor, node, payload) FROM STDIN"""
+COPY_MEMORY = """COPY limit_memories
+         (id, agent_id, content, summary, embedding, kind, importance, valence, tags, source, access_count, inserted_at, updated_at) FROM STDIN"""
 
 
 class Samples:
     """Rows that the product wrote, to be written again under new keys."""
 
     def __init__(self, database: psycopg.Connection[Any]) -> None:
-        self.logs = database.execute(f"SELECT {LOG} FROM tick_logs LIMIT 2000").fetchall()  # noqa: S608
+        self.logs = database.execute(f"SELECT {LOG} FROM tick_logs LIMIT 2000").fetchall()
         self.events = database.execute(
             "SELECT topic, actor, node, payload::text FROM events WHERE topic LIKE 'zone.%.agent_ticked' LIMIT 2000"
         ).fetchall()
@@ -158,7 +158,7 @@ class Loop:
 def prepare(url: str) -> None:
     """Make the tables anew."""
     with psycopg.connect(url, autocommit=True) as database:
-        database.execute(PREPARE)  # type: ignore[call-overload]
+        database.execute(PREPARE)
 
 
 def main() -> None:

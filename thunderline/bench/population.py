@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agents.models import TRAITS
-from agents.specs import AgentSpec
+from agents.specs import AgentSpec, Traits
 from domains.chance import Chance
 
 GOALS = (
@@ -25,7 +24,7 @@ def specs(count: int, *, interval: int = 1) -> Iterator[AgentSpec]:
         yield AgentSpec(
             name=f"Agent {i:05}",
             description="Somebody with plans and a past, who was here before anybody thought of counting.",
-            traits={name: round(chance.uniform(), 2) for name in TRAITS},  # type: ignore[arg-type]
-            goals=[{"name": GOALS[first]}, {"name": GOALS[(first + 2) % len(GOALS)]}],  # type: ignore[list-item]
+            traits={name: round(chance.uniform(), 2) for name in Traits.model_fields},
+            goals=[{"name": GOALS[first]}, {"name": GOALS[(first + 2) % len(GOALS)]}],
             tick_interval=interval,
         )

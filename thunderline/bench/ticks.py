@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from thunderline.bench import limit
 from thunderline.bench.arena import Arena, arena
 from thunderline.bench.histogram import quantiles
 from thunderline.bench.population import specs
+from thunderline.config import BASE_DIR
 from zones.actions import clock, places, worlds
 
 TURNS = 3
@@ -53,9 +53,7 @@ class Figures:
 Report = Callable[[str], None]
 
 
-def run(
-    *, agents: int, zones: int, seconds: float, workers: int, say: Report = lambda _: None
-) -> dict[str, Any]:
+def run(*, agents: int, zones: int, seconds: float, workers: int, say: Report = lambda _: None) -> dict[str, Any]:
     """Run product and limit in turns and check in the tables what the product did. Returns the figures."""
     figures = Figures(agents, zones, workers, seconds)
     with arena() as place:
@@ -80,9 +78,7 @@ def run(
         product.fill(figures)
         figures.limit_ticks_per_s = round(limit_ticks / limit_s, 1)
         figures.ratio = round(figures.ticks_per_s / figures.limit_ticks_per_s, 3)
-        figures.batch_ms = quantiles(
-            place.folder / "metrics", "thunderline_tick_chunk_seconds", (0.5, 0.95, 0.99)
-        )
+        figures.batch_ms = quantiles(place.folder / "metrics", "thunderline_tick_chunk_seconds", (0.5, 0.95, 0.99))
     return asdict(figures)
 
 
@@ -92,9 +88,7 @@ def build(count: int, zone_count: int) -> Any:
     world = worlds.create(name="bench", seed=1, status="paused")
     with transaction.atomic():
         capacity = min(100_000, 2 * (count // zone_count + 1) + 100)
-        rooms = places.create_many(
-            world, [{"name": f"Zone {i}", "capacity": capacity} for i in range(zone_count)]
-        )
+        rooms = places.create_many(world, [{"name": f"Zone {i}", "capacity": capacity} for i in range(zone_count)])
         if zone_count > 1:
             places.connect(
                 [(rooms[i].pk, rooms[(i + 1) % zone_count].pk, 0.5) for i in range(zone_count)][
@@ -127,7 +121,7 @@ def celery_workers(place: Arena, count: int) -> Iterator[Callable[[], list[int]]
     ]
     environment: Mapping[str, str] = place.environment() | {"THUNDERLINE_WORKERS": str(count)}
     with (place.folder / "worker.log").open("wb") as log:
-        worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=os.getcwd())
+        worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=BASE_DIR)
     try:
         yield lambda: [child.pid for child in psutil.Process(worker.pid).children()]
     finally:
@@ -212,8 +206,8 @@ class Product:
             _count("SELECT count(*) FROM memory_nodes"),
             _count("SELECT sum(seq) FROM event_streams"),
             _count("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"),
-            _count(f"SELECT n_tup_upd {stats}"),  # noqa: S608
-            _count(f"SELECT n_tup_hot_upd {stats}"),  # noqa: S608
+            _count(f"SELECT n_tup_upd {stats}"),
+            _count(f"SELECT n_tup_hot_upd {stats}"),
         )
 
 
@@ -247,7 +241,8 @@ def check(world_id: Any) -> str:
     events = _count("SELECT count(*) FROM events WHERE topic LIKE 'zone.%.agent_ticked'")
     wrong = _count(
         """SELECT count(*) FROM pac_agents a LEFT JOIN
-               (SELECT agent_id, count(*) AS n, max(tick_number) AS last FROM tick_logs GROUP BY 1) l ON l.agent_id = a.id
+               (SELECT agent_id, count(*) AS n, max(tick_number) AS last FROM tick_logs GROUP BY 1) l
+           ON l.agent_id = a.id
            WHERE a.tick_number <> coalesce(l.n, 0) OR a.tick_number <> coalesce(l.last, 0)"""
     )
     if wrong or not ticks == logs == events:

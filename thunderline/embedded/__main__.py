@@ -81,9 +81,7 @@ def main() -> int:
     serving.add_argument("name", choices=["postgres", "redis"])
     serving.add_argument("var", type=Path)
     running = commands.add_parser("run")
-    running.add_argument(
-        "--fast", action="store_true", help="a crash may ruin the data, which nobody will miss"
-    )
+    running.add_argument("--fast", action="store_true", help="a crash may ruin the data, which nobody will miss")
     running.add_argument("argv", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     try:

@@ -93,9 +93,7 @@ class Places:
             self.var.mkdir(parents=True, exist_ok=True)
             if os.geteuid() not in (0, self.owner):
                 name = _user_name(self.owner)
-                raise EmbeddedError(
-                    f"{self.var} belongs to {name}: run this as {name}, or set THUNDERLINE_VAR_DIR."
-                )
+                raise EmbeddedError(f"{self.var} belongs to {name}: run this as {name}, or set THUNDERLINE_VAR_DIR.")
             for folder in (self.run, self.log):
                 folder.mkdir(exist_ok=True)
                 self.give(folder)
@@ -127,9 +125,7 @@ def make_private(path: Path, uid: int, gid: int, mode: int) -> None:
             os.chown(path, uid, gid)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or stat.S_IMODE(found.st_mode) & 0o066:
-        raise EmbeddedError(
-            f"{path} is not a private folder of {_user_name(uid)}: remove it and start again."
-        )
+        raise EmbeddedError(f"{path} is not a private folder of {_user_name(uid)}: remove it and start again.")
 
 
 def reachable(path: Path, uid: int) -> bool:

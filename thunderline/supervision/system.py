@@ -44,9 +44,7 @@ class System:
         )
         self.application = programs.application_stages(config, reload=reload)
         self.stages = [*programs.server_stages(self.servers), *self.application]
-        self.terminal = Terminal(
-            out, self.places.log, [p.name for stage in self.stages for p in stage.programs]
-        )
+        self.terminal = Terminal(out, self.places.log, [p.name for stage in self.stages for p in stage.programs])
 
     @cached_property
     def address(self) -> str:
@@ -104,9 +102,7 @@ class System:
             self.terminal.say(str(error))
         self.terminal.say(welcome(self.address, password))
 
-    def _wait(
-        self, process: subprocess.Popen[bytes], seconds: float, done: Callable[[], bool], what: str
-    ) -> None:
+    def _wait(self, process: subprocess.Popen[bytes], seconds: float, done: Callable[[], bool], what: str) -> None:
         """Show the logs until `done`. Raises: EmbeddedError after so many seconds."""
         deadline = time.monotonic() + seconds
         while not done() and process.poll() is None:

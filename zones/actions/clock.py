@@ -208,9 +208,7 @@ def spread_climate(turn: Turn) -> None:
 
 def go_on(turn: Turn) -> None:
     """The clock goes to the next tick."""
-    sql.execute(
-        "UPDATE worlds SET tick = %s, updated_at = now() WHERE id = %s", [turn.tick + 1, turn.world_id]
-    )
+    sql.execute("UPDATE worlds SET tick = %s, updated_at = now() WHERE id = %s", [turn.tick + 1, turn.world_id])
 
 
 def depart(crossers: Sequence[Crosser], *, world_id: UUID, tick: int) -> None:
@@ -236,10 +234,7 @@ class Settled:
 
 def settle(changes: Iterable[Settled]) -> None:
     """Write what the moves changed of locked zones."""
-    rows = [
-        (c.zone_id, c.count, c.due_tick, orjson.dumps([pack(h) for h in c.happenings]).decode())
-        for c in changes
-    ]
+    rows = [(c.zone_id, c.count, c.due_tick, orjson.dumps([pack(h) for h in c.happenings]).decode()) for c in changes]
     sql.execute(SETTLE, [list(column) for column in zip(*rows, strict=True)])
 
 
@@ -248,7 +243,5 @@ def resource_event(zone: ZoneState, now: Any) -> list[NewEvent]:
     changes = {key: value for key, value in zone.changes.items() if value}
     if not changes:
         return []
-    payload = events.ResourceChanged(
-        changes=changes, new_resources=zone.resources, tick=zone.tick, timestamp=now
-    )
+    payload = events.ResourceChanged(changes=changes, new_resources=zone.resources, tick=zone.tick, timestamp=now)
     return [NewEvent(zone.stream, events.zone_topic(zone.id, "resource_changed"), payload)]

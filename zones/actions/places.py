@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Max
 from django.db.models.functions import Least
 
-from domains.thunderflow.actions import NewEvent, publish
+from domains.thunderflow.actions import NewEvent, publish, publish_many
 from zones import events
 from zones.errors import AccessDenied, Invalid, NotFound, ZoneFull
 from zones.models import Neighbour, Notice, Permission, World, Zone
@@ -18,19 +18,22 @@ from zones.models import Neighbour, Notice, Permission, World, Zone
 
 def create_many(world: World, specs: Sequence[Mapping[str, Any]]) -> list[Zone]:
     """Make zones from dicts of `Zone` fields, in this order after those that are there. Needs an open transaction."""
-    first = Zone.objects.filter(world=world).count()
-    zones = [
-        Zone(
-            world=world,
-            ordinal=first + i,
-            owner_id=world.owner_id,
-            due_tick=world.tick + 1,
-            environment_due=world.tick + spec.get("environment_interval", 30),
-            **{key: value for key, value in spec.items()},
-        )
-        for i, spec in enumerate(specs)
-    ]
-    return Zone.objects.bulk_create(zones)
+    last = Zone.objects.filter(world=world).aggregate(last=Max("ordinal"))["last"]
+    first = 0 if last is None else last + 1
+    zones = Zone.objects.bulk_create([_new(world, first + i, spec) for i, spec in enumerate(specs)])
+    publish_many([_changed(zone, "created", {}) for zone in zones])
+    return zones
+
+
+def _new(world: World, ordinal: int, spec: Mapping[str, Any]) -> Zone:
+    return Zone(
+        world=world,
+        ordinal=ordinal,
+        owner_id=world.owner_id,
+        due_tick=world.tick + 1,
+        environment_due=world.tick + spec.get("environment_interval", 30),
+        **spec,
+    )
 
 
 def connect(ways: Iterable[tuple[UUID, UUID, float]]) -> None:
@@ -48,13 +51,76 @@ def connect(ways: Iterable[tuple[UUID, UUID, float]]) -> None:
     )
 
 
+def set_ways(ways: Iterable[tuple[UUID, UUID, float]]) -> None:
+    """Make or change ways, (from, to, permeability), each in this direction only: give both."""
+    rows = [Neighbour(zone_id=one, other_id=other, permeability=p) for one, other, p in ways]
+    Neighbour.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["zone", "other"],
+        update_fields=["permeability", "updated_at"],
+    )
+
+
+def cut_ways(ways: Iterable[tuple[UUID, UUID]]) -> None:
+    """Take ways out, (from, to), each in this direction only."""
+    pairs = list(ways)
+    found = Neighbour.objects.filter(zone_id__in={one for one, _ in pairs}, other_id__in={other for _, other in pairs})
+    wanted = set(pairs)
+    doomed = [way.pk for way in found if (way.zone_id, way.other_id) in wanted]
+    Neighbour.objects.filter(pk__in=doomed).delete()
+
+
+def edit_many(changes: Mapping[UUID, Mapping[str, Any]]) -> None:
+    """Change zones' descriptions, capacities, permissions and rules; each tells its event. Needs an open transaction.
+
+    Raises: NotFound, Invalid (more agents than a new capacity allows); nothing is changed then.
+    """
+    zones = lock_many(changes)
+    for zone_id, zone in zones.items():
+        for name, value in changes[zone_id].items():
+            setattr(zone, name, value)
+        if zone.agent_count > zone.capacity:
+            raise Invalid(f"capacity: {zone.agent_count} agents are in {zone.name}")
+    fields = sorted({name for change in changes.values() for name in change})
+    if fields:
+        Zone.objects.bulk_update(zones.values(), fields, batch_size=200)
+    publish_many([_changed(zone, "edited", changes[zone_id]) for zone_id, zone in zones.items()])
+
+
+def begin_anew(world: World, specs: Sequence[Mapping[str, Any]]) -> list[Zone]:
+    """Leave a world that was reset with just these zones, empty and as at its beginning, in this order.
+
+    Zones keep their ids by name; those that `specs` do not name are deleted. Needs an open transaction.
+    """
+    Zone.objects.filter(world=world).exclude(name__in=[spec["name"] for spec in specs]).delete()
+    Neighbour.objects.filter(zone__world=world).delete()
+    Zone.objects.filter(world=world).update(ordinal=-1 - F("ordinal"))  # out of the way: ordinals are unique
+    kept = {zone.name: zone for zone in Zone.objects.filter(world=world)}
+    zones = [_at_the_beginning(world, kept.get(spec["name"]), i, spec) for i, spec in enumerate(specs)]
+    fields = [f.name for f in Zone._meta.concrete_fields if f.name not in ("id", "inserted_at")]
+    Zone.objects.bulk_create(zones, update_conflicts=True, unique_fields=["id"], update_fields=fields, batch_size=500)
+    publish_many([_changed(zone, "reset", {}) for zone in zones])
+    return zones
+
+
+def _at_the_beginning(world: World, kept: Zone | None, ordinal: int, spec: Mapping[str, Any]) -> Zone:
+    zone = _new(world, ordinal, spec)
+    if kept is not None:
+        zone.pk, zone.owner_id, zone.assigned_server = kept.pk, kept.owner_id, kept.assigned_server
+        zone.active_session_count = kept.active_session_count
+    return zone
+
+
+def _changed(zone: Zone, what: str, changes: Mapping[str, Any]) -> NewEvent:
+    payload = events.ZoneChanged(name=zone.name, what=what, changes=dict(changes))
+    return NewEvent(events.zone_stream(zone.pk), events.zone_topic(zone.pk, "changed"), payload)
+
+
 def lock_many(zone_ids: Iterable[UUID]) -> dict[UUID, Zone]:
     """Lock zones in the one order that everybody uses, by id. Raises: NotFound."""
     wanted = set(zone_ids)
-    zones = {
-        zone.pk: zone
-        for zone in Zone.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")
-    }
+    zones = {zone.pk: zone for zone in Zone.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")}
     if missing := wanted - zones.keys():
         raise NotFound(f"there is no zone {', '.join(sorted(map(str, missing)))}")
     return zones
@@ -121,9 +187,7 @@ def _set_bits(zone_id: UUID, change: Any, by: Any) -> int:
         bits = change(zone.permissions)
         Zone.objects.filter(pk=zone_id).update(permissions=bits)
         payload = events.PermissionChanged(was=zone.permissions, permissions=bits)
-        publish(
-            NewEvent(events.zone_stream(zone_id), events.zone_topic(zone_id, "permission_changed"), payload)
-        )
+        publish(NewEvent(events.zone_stream(zone_id), events.zone_topic(zone_id, "permission_changed"), payload))
     return int(bits)
 
 
@@ -144,6 +208,4 @@ def write_notice(*, zone_id: UUID, author: str, text: str, world_tick: int) -> t
     old = Notice.objects.filter(zone_id=zone_id).order_by("-inserted_at", "-id")[KEPT_NOTICES:]
     Notice.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
     payload = events.NoticeWritten(author=author, text=text, tick=world_tick)
-    return notice, NewEvent(
-        events.zone_stream(zone_id), events.zone_topic(zone_id, "notice_written"), payload
-    )
+    return notice, NewEvent(events.zone_stream(zone_id), events.zone_topic(zone_id, "notice_written"), payload)

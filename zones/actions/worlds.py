@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from domains import lifecycle
 from domains.thunderflow.actions import NewEvent, publish
 from zones import events
 from zones.errors import Invalid, NotFound
-from zones.models import World
+from zones.models import Crossing, Notice, World, Zone
 
 
 def create(*, name: str, by: Any = None, seed: int = 0, **fields: Any) -> World:
@@ -57,20 +59,56 @@ def step(world_id: UUID, *, ticks: int = 1) -> World:
 
 def _set(world_id: UUID, what: str, *, detail: str = "", **fields: Any) -> World:
     with transaction.atomic():
-        world = World.objects.select_for_update(no_key=True).filter(pk=world_id).first()
+        world = World.objects.select_for_update(no_key=True).defer("source").filter(pk=world_id).first()
         if world is None:
             raise NotFound(f"there is no world {world_id}")
         World.objects.filter(pk=world_id).update(**fields)
-        world.refresh_from_db()
+        world = World.objects.defer("source").get(pk=world_id)
         _tell(world, what, detail)
         transaction.on_commit(lambda: lifecycle.clock_opened.send(sender=None))
     return world
 
 
+def lock(name: str) -> World | None:
+    """Lock a world and all its zones: nothing in it ticks until the commit. None when there is no such world.
+
+    Comes without the source. Needs an open transaction.
+    """
+    world = World.objects.select_for_update(no_key=True).defer("source").filter(name=name).first()
+    if world is not None:
+        list(Zone.objects.select_for_update(no_key=True).filter(world=world).order_by("pk").values_list("pk"))
+    return world
+
+
+def edit(world: World, **fields: Any) -> None:
+    """Change a locked world: description, access, rate, seed, owner. Needs an open transaction."""
+    World.objects.filter(pk=world.pk).update(**fields, updated_at=timezone.now())
+    _tell(world, "edited", ", ".join(sorted(fields)))
+
+
+def keep_source(world_id: UUID, source: Mapping[str, Any]) -> None:
+    """Remember the file that a reset returns to."""
+    World.objects.filter(pk=world_id).update(source=source)
+
+
+def reset(world: World, **fields: Any) -> None:
+    """Put a locked world's clock back to 0 and empty it; its agents must be gone. Needs an open transaction.
+
+    The zones stay; `places.begin_anew` sees to them. `fields` are set on the way.
+    """
+    Crossing.objects.filter(world=world).delete()
+    Notice.objects.filter(zone__world=world).delete()
+    fields |= {"tick": 0, "target_tick": 0, "credit": 0.0, "next_ordinal": 0}
+    World.objects.filter(pk=world.pk).update(**fields, updated_at=timezone.now())
+    _tell(world, "reset")
+    for name, value in fields.items():
+        setattr(world, name, value)
+
+
 def delete(world_id: UUID) -> None:
     """Delete a world with all its zones. Its agents must be gone before. Raises: NotFound."""
     with transaction.atomic():
-        world = World.objects.select_for_update().filter(pk=world_id).first()
+        world = World.objects.select_for_update().defer("source").filter(pk=world_id).first()
         if world is None:
             raise NotFound(f"there is no world {world_id}")
         world.delete()
@@ -83,7 +121,7 @@ def take_ordinals(world_id: UUID, count: int) -> tuple[int, int, int]:
 
     Needs an open transaction. Raises: NotFound.
     """
-    world = World.objects.select_for_update(no_key=True).filter(pk=world_id).first()
+    world = World.objects.select_for_update(no_key=True).defer("source").filter(pk=world_id).first()
     if world is None:
         raise NotFound(f"there is no world {world_id}")
     World.objects.filter(pk=world_id).update(next_ordinal=F("next_ordinal") + count)

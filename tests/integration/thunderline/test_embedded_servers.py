@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGKILL
+from tempfile import TemporaryDirectory
 
 import psutil
 import psycopg
@@ -18,25 +19,18 @@ from thunderline import embedded
 from thunderline.embedded import attach
 from thunderline.embedded.places import SOURCE, EmbeddedError, Places
 from thunderline.embedded.postgres import Postgres
-from thunderline.embedded.redis import Redis
 from thunderline.embedded.server import Server
-
-EVERYBODY = 0o711
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
-    """An installation whose data folder is ready, stopped."""
-    var = tmp_path_factory.mktemp("installation")
-    for folder in (var, *var.parents[:2]):
-        folder.chmod(EVERYBODY)
-    places = Places.of(var).make()
-    Postgres(places).prepare()
-    yield places
-    for server in (Postgres(places), Redis(places)):
-        server.stop()
-    shutil.rmtree(places.postgres.resolve(), ignore_errors=True)
-    shutil.rmtree(places.runtime, ignore_errors=True)
+def made() -> Iterator[Places]:
+    """An installation whose data folder is ready, stopped, where root's servers can reach it."""
+    with TemporaryDirectory(prefix="thunderline-test-") as var:
+        Path(var).chmod(0o711)
+        places = Places.of(Path(var)).make()
+        Postgres(places).prepare()
+        yield places
+        shutil.rmtree(places.runtime)
 
 
 @pytest.fixture
@@ -54,9 +48,7 @@ def test_a_command_finds_both_servers_and_leaves_none(places: Places) -> None:
     with attach.attached(places, both(places)):
         with psycopg.connect(embedded.database_url(places.var)) as connection:
             connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-            row = connection.execute(
-                "SELECT '[1,2]'::vector <-> '[1,3]', current_setting('fsync')"
-            ).fetchone()
+            row = connection.execute("SELECT '[1,2]'::vector <-> '[1,3]', current_setting('fsync')").fetchone()
             assert row == (1.0, "on")
         assert redis.Redis.from_url(embedded.redis_url(places.var)).ping()
     assert [server.process() for server in both(places)] == [None, None]
@@ -114,9 +106,7 @@ def test_a_command_survives_the_servers_of_one_that_was_killed(places: Places) -
         "    print('in', flush=True); input()\n"
     )
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [sys.executable, "-c", script, places.var], cwd=SOURCE, stdin=pipe, stdout=pipe
-    ) as killed:
+    with subprocess.Popen([sys.executable, "-c", script, places.var], cwd=SOURCE, stdin=pipe, stdout=pipe) as killed:
         assert killed.stdout
         assert killed.stdout.readline() == b"in\n"
         killed.kill()

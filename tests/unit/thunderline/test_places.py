@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -39,13 +40,11 @@ def test_a_var_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root serves as somebody else")
-def test_reachable_looks_at_every_folder_on_the_way(tmp_path: Path) -> None:
-    inner = tmp_path / "outer" / "inner"
-    inner.mkdir(parents=True)
-    for folder in (inner, *inner.parents):
-        if folder.owner() == "root" and folder.is_relative_to(tmp_path.parents[1]):
-            folder.chmod(0o711)
-    nobody = Places.of(tmp_path / "var").server_user()[0]
-    assert reachable(inner, nobody)
-    inner.parent.chmod(0o700)
-    assert not reachable(inner, nobody)
+def test_reachable_looks_at_every_folder_on_the_way() -> None:
+    with TemporaryDirectory() as outer:
+        inner = Path(outer) / "inner"
+        inner.mkdir(mode=0o711)
+        nobody = Places.of(inner).server_user()[0]
+        assert not reachable(inner, nobody)
+        inner.parent.chmod(0o711)
+        assert reachable(inner, nobody)

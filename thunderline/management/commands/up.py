@@ -18,9 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--check", action="store_true", help="only say whether it could start")
-        parser.add_argument(
-            "--reload", action="store_true", help="restart web and workers when the source changes"
-        )
+        parser.add_argument("--reload", action="store_true", help="restart web and workers when the source changes")
 
     def handle(self, *args: Any, check: bool, reload: bool, **options: Any) -> None:
         settings = config()

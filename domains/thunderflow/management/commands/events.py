@@ -23,12 +23,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         tail = verbs.add_parser("tail", help="print events as they are committed; Ctrl-C ends it")
-        tail.add_argument(
-            "pattern", nargs="?", default="**", help="topics to show: * one token, ** any number"
-        )
-        tail.add_argument(
-            "--since", type=int, metavar="POSITION", help="start after this position, not from now"
-        )
+        tail.add_argument("pattern", nargs="?", default="**", help="topics to show: * one token, ** any number")
+        tail.add_argument("--since", type=int, metavar="POSITION", help="start after this position, not from now")
         tail.add_argument("--last", type=int, default=10, metavar="N", help="first show the newest N (10)")
         tail.add_argument("--count", type=int, metavar="N", help="end after N events")
         tail.add_argument("--json", action="store_true", help="one JSON object a line")
