@@ -36,7 +36,7 @@ lint: .venv/dev.stamp ## style, formatting, types and import contracts
 	.venv/bin/lint-imports
 
 chaos: .venv/dev.stamp ## kill things and count what is lost; CHAOS=short for a short one
-	$(PY) -m pytest tests/chaos
+	$(APART) -- $(PY) -m pytest tests/chaos
 
 browser: .venv/dev.stamp ## the pages in a real browser
 	$(APART) --fast -- $(PY) -m pytest tests/browser

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from pydantic import ValidationError
 
 from agents import events
 from agents.engine import rows, turn
 from agents.errors import AgentError, Invalid, NotFound, WrongState
 from agents.models import TRANSITIONS, Agent, Lifecycle, Mod
-from agents.specs import AgentSpec, ModSpec
+from agents.specs import AgentSpec, ModSpec, Traits
 from domains import sql
 from domains.chance import Chance
 from domains.thunderflow.actions import NewEvent, publish_many
@@ -105,7 +105,8 @@ def _build(spec: AgentSpec, ordinal: int, tick: int, seed: int, zone: Any) -> Ag
 
 
 def _add_mods(pairs: Any, tick: int) -> None:
-    Mod.objects.bulk_create([build_mod(agent.pk, spec, tick) for agent, specs in pairs for spec in specs], batch_size=1000)
+    mods = [build_mod(agent.pk, spec, tick) for agent, specs in pairs for spec in specs]
+    Mod.objects.bulk_create(mods, batch_size=1000)
 
 
 def build_mod(agent_id: UUID, spec: ModSpec, tick: int) -> Mod:
@@ -298,18 +299,27 @@ def edit(agent_id: UUID, changes: Mapping[str, Any], *, by: str) -> Agent:
     allowed = set(AgentSpec.EDITABLE)
     if unknown := changes.keys() - allowed:
         raise Invalid(f"{', '.join(sorted(unknown))}: cannot be changed; {', '.join(sorted(allowed))} can")
+    values = _checked(changes)
     with transaction.atomic():
         agents, _ = _lock([agent_id])
         agent = agents[0]
-        for name, value in changes.items():
+        for name, value in values.items():
             setattr(agent, name, value)
-        try:
-            agent.clean_fields(exclude={f.name for f in Agent._meta.fields} - changes.keys())
-            agent.save(update_fields=[*changes, "updated_at"])
-        except (ValidationError, IntegrityError) as error:
-            raise Invalid(str(error)) from error
+        agent.save(update_fields=[*values, "updated_at"])
         publish_many([_changed(agent, "edited", now=", ".join(sorted(changes)), by=by)])
     return agent
+
+
+def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes of columns as a new agent's would be checked. Raises: Invalid."""
+    traits = {name: value for name, value in changes.items() if name in Traits.model_fields}
+    rest = {name: value for name, value in changes.items() if name not in traits}
+    try:
+        columns = AgentSpec.model_validate({"name": "somebody", "traits": traits, **rest}).columns()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Invalid(f"{first['loc'][-1]}: {first['msg']}") from error
+    return {name: columns[name] for name in changes}
 
 
 def delete_all(world_id: UUID) -> int:

@@ -11,12 +11,16 @@ four actions that were `a`. One of the actions is drawn with P(a) ∝ exp(U(a) /
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from math import exp
+from typing import Any
 
-from agents.behaviours import Behaviour
+from agents.behaviours import NO_ARGUMENTS, Behaviour
 from agents.facts import KEPT_ACTIONS, Decision, Facts
 from domains.chance import Chance
+
+logger = logging.getLogger(__name__)
 
 TEMPERATURE = 0.35
 COST_WEIGHT = 0.6
@@ -113,14 +117,25 @@ def choose(facts: Facts, behaviours: Sequence[Behaviour]) -> Decision:
     chance = Chance(facts.seed, facts.me.ordinal, facts.me.tick_number + 1, "decide")
     picked = draw(shares, chance.uniform() * total)
     score, name, behaviour = allowed[picked]
+    arguments, error = _arguments(behaviour, facts, chance)
     return Decision(
         action=name,
-        arguments=behaviour.arguments(facts, chance),
+        arguments=arguments,
         confidence=round(shares[picked] / total, 4),
         reasoning=explain(behaviour, values, -score),
         expected=behaviour.expects,
         alternatives={other: round(-s, 3) for s, other, _ in allowed[:LISTED_ALTERNATIVES]},
+        error=error,
     )
+
+
+def _arguments(behaviour: Behaviour, facts: Facts, chance: Chance) -> tuple[Mapping[str, Any], str | None]:
+    """What to do it with; nothing, and the error, when the behaviour cannot say."""
+    try:
+        return behaviour.arguments(facts, chance), None
+    except Exception as error:
+        logger.exception("the arguments of %s failed for %s", behaviour.name, facts.me.name)
+        return NO_ARGUMENTS, f"{behaviour.name}: {type(error).__name__}: {error}"
 
 
 def draw(shares: Sequence[float], mark: float) -> int:

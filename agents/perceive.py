@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from agents.decide import needs
 from agents.facts import AgentState, Facts, Other
@@ -18,8 +17,7 @@ WORTH_NOTICING = 0.15
 BASE_CAPABILITIES = frozenset({"observe", "recall"})
 
 
-@dataclass(frozen=True, slots=True)
-class Bystander:
+class Bystander(NamedTuple):
     """Anybody in the zone, for who is near."""
 
     ordinal: int

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agents.facts import Decision, Facts
 
 ALLOW, DENY, CHANGE = "allow", "deny", "allow_with"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What may be done. `decision` is the one to apply: the reviewed one, or what takes its place."""
 
     verdict: str

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL holds every text but those with a NUL. Raises: ValueError."""
+    if "\0" in text:
+        raise ValueError("it has a NUL character, which cannot be stored")
+    return text
+
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Stat = Annotated[float, Field(ge=0, le=100)]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
+Storable = AfterValidator(_storable)
+Name = Annotated[str, Field(min_length=1, max_length=100), Storable]
 
 
 class _Spec(BaseModel):
@@ -38,7 +47,7 @@ class Stats(_Spec):
 class Goal(_Spec):
     """Something to get done, as it would follow “to”: “mend the bridge”."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Annotated[str, Field(min_length=1, max_length=200), Storable]
     progress: Share = 0.0
 
 
@@ -87,18 +96,18 @@ class AgentSpec(_Spec):
     )  # fmt: skip
 
     name: Name
-    description: Annotated[str, Field(max_length=1000)] = ""
+    description: Annotated[str, Field(max_length=1000), Storable] = ""
     traits: Traits = Traits()
     stats: Stats = Stats()
     mood: Annotated[float, Field(ge=-1, le=1)] = 0.0
     goals: Annotated[list[Goal], Field(max_length=20)] = []
     capabilities: list[Name] = []
     mods: list[ModSpec] = []
-    reasoner: Name = "rules"
-    model: Annotated[str, Field(max_length=100)] = ""
+    reasoner: Annotated[str, Field(min_length=1, max_length=50), Storable] = "rules"
+    model: Annotated[str, Field(max_length=100), Storable] = ""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
     max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 512
-    system_prompt: Annotated[str, Field(max_length=20_000)] = ""
+    system_prompt: Annotated[str, Field(max_length=20_000), Storable] = ""
     movement_range: Annotated[float, Field(ge=0, le=1000)] = 10.0
     tick_interval: Annotated[int, Field(ge=1, le=100_000)] = 30
     position: Position | None = None

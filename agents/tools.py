@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from agents.facts import Facts
+from agents.narrative import fill
 from domains.chance import Chance
 from domains.tools import Arguments, Caller, ToolError, tool
 
@@ -174,9 +175,7 @@ def _notice(facts: Facts, chance: Chance) -> Mapping[str, Any]:
         "scarce": scarce.capitalize(),
         "goal": goal[1]["name"] if goal else "sing",
     }
-    for key, value in slots.items():
-        text = text.replace("{" + key + "}", value)
-    return {"text": text[:500]}
+    return {"text": fill(text, slots)[:500]}
 
 
 class Notices(Told):

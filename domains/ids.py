@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import uuid_utils
 from uuid_utils.compat import uuid7
-
-__all__ = ["new_id"]
 
 
 def new_id() -> UUID:
     """A fresh UUIDv7."""
     return uuid7()
+
+
+def new_raw_id() -> uuid_utils.UUID:
+    """A fresh UUIDv7 of the library's own type, five times as quick to make; good for COPY and nothing else."""
+    return uuid_utils.uuid7()

@@ -89,9 +89,19 @@ def store_many(memories: Sequence[NewMemory]) -> list[UUID]:
 def _check(memory: NewMemory) -> None:
     if not 1 <= len(memory.content) <= 10_000:
         raise InvalidMemory("content: 1 to 10,000 characters")
+    if not _storable(memory.content + memory.summary):
+        raise InvalidMemory("content and summary: no NUL characters and no lone surrogates")
     if len(memory.summary) > 500:
         raise InvalidMemory("summary: at most 500 characters")
     if not (0 <= memory.importance <= 1 and -1 <= memory.valence <= 1):
         raise InvalidMemory("importance is 0 to 1 and valence -1 to 1")
     if memory.kind not in MemoryNode.Kind.values:
         raise InvalidMemory(f"kind: one of {', '.join(MemoryNode.Kind.values)}")
+
+
+def _storable(text: str) -> bool:
+    """Whether PostgreSQL can hold it."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False

@@ -14,19 +14,21 @@ from memory.embedders import embedder
 from memory.models import MemoryNode
 
 # Exact, over one agent's rows only. The fence keeps the planner from walking a vector index and filtering after.
+# Texts of the same words in another order are equally near: the text decides, as ids follow from the wall clock.
 SEARCH = """
 WITH mine AS MATERIALIZED (
     SELECT id, content, kind, importance, valence, source, inserted_at, embedding
     FROM memory_nodes WHERE agent_id = %s AND embedding IS NOT NULL
 )
-SELECT id, content, kind, importance, valence, source, inserted_at, 1 - (embedding <=> %s) AS score
-FROM mine ORDER BY embedding <=> %s, id LIMIT %s
+SELECT id, content, kind, importance, valence, source, inserted_at,
+       1 - coalesce(nullif(embedding <=> %s, 'NaN'), 1) AS score
+FROM mine ORDER BY embedding <=> %s, content, id LIMIT %s
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One memory that was found. `score` is the cosine similarity to the question, −1 to 1."""
+    """One memory that was found. `score` is the cosine similarity to the question, −1 to 1; 0 when one is empty."""
 
     id: UUID
     content: str

@@ -11,8 +11,12 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -23,7 +27,56 @@ def split_words(value: object) -> object:
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
+def _database(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/") or parts.port == 0):
+        raise ValueError("must look like postgresql://user:password@host:5432/name")
+    return url
+
+
+def _redis(url: str) -> str:
+    if url and urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("must look like redis://host:6379/0 or unix:///path")
+    return url
+
+
+def _folder(path: Path) -> Path:
+    if path.exists() and not path.is_dir():
+        raise ValueError("is a file and not a folder")
+    return path
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError) as error:
+        raise ValueError("is no time zone; they look like Europe/Paris") from error
+    return name
+
+
+def _hosts(names: list[str]) -> list[str]:
+    if wrong := [name for name in names if "/" in name or " " in name]:
+        raise ValueError(f"{wrong[0]!r} is no host name: leave out https:// and paths")
+    return names
+
+
+def _origins(origins: list[str]) -> list[str]:
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
+            raise ValueError(f"{origin!r} does not look like https://example.org")
+    return origins
+
+
+def _modules(names: list[str]) -> list[str]:
+    if wrong := [name for name in names if not all(part.isidentifier() for part in name.split("."))]:
+        raise ValueError(f"{wrong[0]!r} is no module's name")
+    return names
+
+
 Words = Annotated[list[str], NoDecode, BeforeValidator(split_words)]
+SECRET = frozenset({"database_url", "redis_url", "secret_key", "metrics_token"})
+"""Settings whose values are never shown."""
 
 
 class ConfigError(SystemExit):
@@ -35,17 +88,19 @@ class Config(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="THUNDERLINE_", extra="ignore", frozen=True)
 
-    database_url: str | None = Field(
+    database_url: Annotated[str, AfterValidator(_database)] | None = Field(
         None,
         validation_alias=AliasChoices("DATABASE_URL", "database_url"),
         description="PostgreSQL 16+ with pgvector to use instead of the embedded one: postgresql://user:password@host/name",
     )
-    redis_url: str | None = Field(
+    redis_url: Annotated[str, AfterValidator(_redis)] | None = Field(
         None,
         validation_alias=AliasChoices("REDIS_URL", "redis_url"),
         description="Redis to use instead of the embedded one: redis://host:6379/0 or unix:///path",
     )
-    var_dir: Path = Field(BASE_DIR / "var", description="Where data, logs and run files live.")
+    var_dir: Annotated[Path, AfterValidator(_folder)] = Field(
+        BASE_DIR / "var", description="Where data, logs and run files live."
+    )
     debug: bool = Field(False, description="Django's debug pages. Never on a machine that others reach.")
     secret_key: str | None = Field(
         None,
@@ -54,15 +109,15 @@ class Config(BaseSettings):
     )
     bind: str = Field("127.0.0.1", min_length=1, description="Address the web server listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port the web server listens on.")
-    allowed_hosts: Words = Field(
+    allowed_hosts: Annotated[Words, AfterValidator(_hosts)] = Field(
         ["localhost", "127.0.0.1", "[::1]"], description="Host names that requests may ask for, with commas."
     )
-    trusted_origins: Words = Field(
+    trusted_origins: Annotated[Words, AfterValidator(_origins)] = Field(
         [],
         description="Origins whose forms are accepted when behind a proxy, with commas: https://example.org",
     )
     https: bool = Field(False, description="Served over TLS (by a proxy): secure cookies, HSTS, redirects.")
-    time_zone: str = Field("UTC", description="Time zone of the pages.")
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field("UTC", description="Time zone of the pages.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
     heartbeat_s: float = Field(1.0, ge=0.05, le=60, description="Seconds between two heartbeats.")
     workers: int = Field(
@@ -79,7 +134,7 @@ class Config(BaseSettings):
     metrics_token: str | None = Field(
         None, min_length=16, description="Bearer token that lets others than loopback read /metrics."
     )
-    plugins: Words = Field(
+    plugins: Annotated[Words, AfterValidator(_modules)] = Field(
         [], description="Modules to import for actions, mods, reasoners and tools of your own, with commas."
     )
 
@@ -106,8 +161,44 @@ def load() -> Config:
     try:
         return Config()
     except ValidationError as error:
-        mistakes = [f"{variable(str(e['loc'][0]).lower())}: {e['msg']} (it is {e['input']!r})" for e in error.errors()]
+        mistakes = [_mistake(str(e["loc"][0]).lower(), e["msg"], e["input"]) for e in error.errors()]
         raise ConfigError("Thunderline cannot start: " + "; ".join(mistakes)) from None
+
+
+def _mistake(field: str, message: str, value: object) -> str:
+    shown = "" if field in SECRET else f" (it is {value!r})"
+    return f"{variable(field)}: {message.removeprefix('Value error, ')}{shown}"
+
+
+_HEAD = """# Settings
+
+Made from `thunderline/config.py` by `thunderline.config.document()`; a test keeps the two alike. Every setting is read
+from the environment when a process starts. A value that does not fit ends the process with the variable's name.
+
+| Variable | Default | What it is |
+|---|---|---|
+"""
+
+
+def document() -> str:
+    """What `docs/settings.md` holds: every variable, its default and what it is for."""
+    fields = Config.model_fields.items()
+    return _HEAD + "".join(
+        f"| `{variable(name)}` | {_shown(field)} | {field.description} |\n" for name, field in fields
+    )
+
+
+def _shown(field: FieldInfo) -> str:
+    value = field.default
+    if value is PydanticUndefined:
+        return "one a core, two at least"
+    if isinstance(value, Path):
+        return f"`{value.relative_to(BASE_DIR)}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, list):
+        return f"`{','.join(value)}`" if value else "none"
+    return "none" if value is None else f"`{value}`"
 
 
 @cache

@@ -5,12 +5,15 @@ from __future__ import annotations
 from celery.schedules import schedule
 from kombu import Queue
 
-from thunderline import embedded
+from thunderline import embedded, multiprocess
 from thunderline.config import BASE_DIR, config
 from thunderline.secret import secret_key
+from thunderline.theme import UNFOLD  # noqa: F401
 
 CONFIG = config()
 VAR_DIR = CONFIG.var_dir.resolve()
+# Before anything imports prometheus_client.
+multiprocess.prepare(VAR_DIR / "metrics")
 
 SECRET_KEY = CONFIG.secret_key or secret_key(VAR_DIR)
 DEBUG = CONFIG.debug
@@ -43,6 +46,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "thunderline.views.operators.HealthMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -121,6 +125,7 @@ TIME_ZONE = CONFIG.time_zone
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Found by the finders at run time: no collect step between a change and the page, with DEBUG off too.
 WHITENOISE_USE_FINDERS = True
@@ -136,10 +141,12 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "work"
-CELERY_TASK_QUEUES = [Queue("work"), Queue("heartbeat")]
-CELERY_TASK_ROUTES = {"thunderlink.heartbeat": {"queue": "heartbeat"}}
+CELERY_TASK_DEFAULT_ROUTING_KEY = "work"
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("work", "heartbeat")]
+CELERY_TASK_ROUTES = {"thunderlink.heartbeat": {"queue": "heartbeat", "routing_key": "heartbeat"}}
 CELERY_TASK_TIME_LIMIT = 60
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from zones.errors import NotFound
 from zones.models import Neighbour, Notice, Permission, World, Zone
@@ -66,7 +66,7 @@ def permission_names(bits: int) -> list[str]:
 
 def notices(zone_id: UUID, limit: int = 5) -> list[Notice]:
     """The newest notices of a zone, newest first."""
-    return list(Notice.objects.filter(zone_id=zone_id).order_by("-inserted_at", "-id")[:limit])
+    return list(Notice.objects.filter(zone_id=zone_id).order_by("-world_tick", "-inserted_at", "-id")[:limit])
 
 
 def population(world_id: UUID) -> int:
@@ -78,3 +78,40 @@ def lagging() -> list[dict[str, Any]]:
     """Running worlds whose clock is behind what it may reach: `name`, `tick`, `target_tick`."""
     rows = World.objects.filter(status=World.Status.RUNNING).extra(where=["tick < target_tick"])
     return list(rows.values("name", "tick", "target_tick"))
+
+
+# --- For pages -----------------------------------------------------------------------------------------------
+
+
+def first_zones(world_ids: Sequence[UUID], *, limit: int) -> tuple[list[Zone], dict[UUID, tuple[int, int]]]:
+    """The first zones of some worlds in their order, at most `limit` in all, without what happened in them.
+
+    Also, by world, how many zones it has and how many agents stand in them. Two queries.
+    """
+    rows = Zone.objects.filter(world_id__in=world_ids)
+    counts = rows.order_by().values_list("world_id").annotate(zones=Count("pk"), agents=Sum("agent_count"))
+    shown = rows.defer("happenings", "regeneration").order_by("ordinal", "world_id")[:limit]
+    return list(shown), {world_id: (count, agents) for world_id, count, agents in counts}
+
+
+def visible_zone(zone_id: UUID, user: Any) -> Zone | None:
+    """A zone of a world that the user may see, with its world; else None."""
+    rows = Zone.objects.select_related("world").defer("world__source", "happenings")
+    return rows.filter(pk=zone_id, world__in=worlds(user)).first()
+
+
+def names(zone_ids: Collection[UUID], *, user: Any) -> dict[UUID, str]:
+    """Names of those of these zones that the user may see."""
+    rows = Zone.objects.filter(pk__in=zone_ids, world__in=worlds(user))
+    return dict(rows.values_list("pk", "name"))
+
+
+def neighbours(zone_id: UUID) -> list[Neighbour]:
+    """The ways out of a zone with the zones they lead to, in the world's order."""
+    rows = Neighbour.objects.filter(zone_id=zone_id).select_related("other")
+    return list(rows.defer("other__happenings").order_by("other__ordinal"))
+
+
+def clocks() -> list[tuple[str, int, int]]:
+    """Each world's name, tick and target tick, by name."""
+    return list(World.objects.order_by("name").values_list("name", "tick", "target_tick"))

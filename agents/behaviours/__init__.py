@@ -8,12 +8,15 @@ comes from the `Chance` that it is given, so that a world can be repeated.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from agents.facts import Decision, Facts, Outcome
 from domains.chance import Chance
+
+logger = logging.getLogger(__name__)
 
 NO_ARGUMENTS: Mapping[str, Any] = {}
 
@@ -46,10 +49,14 @@ class Behaviour:
     """What to do it with, once it is chosen."""
 
     def refusal(self, facts: Facts) -> str | None:
-        """Why the agent cannot do it now; None when it can."""
+        """Why the agent cannot do it now; None when it can. One that cannot say is not done."""
         if self.capability is not None and self.capability not in facts.capabilities:
             return f"it lacks the capability {self.capability}"
-        return self.prerequisite(facts)
+        try:
+            return self.prerequisite(facts)
+        except Exception as error:
+            logger.exception("the prerequisite of %s failed for %s", self.name, facts.me.name)
+            return f"its prerequisite failed: {type(error).__name__}: {error}"
 
 
 _behaviours: dict[str, Behaviour] = {}

@@ -56,12 +56,13 @@ def _act(facts: Facts, decision: Decision, chance: Chance) -> Outcome:
     about = f"the {topic}" if topic else chance.pick(TOPICS).format(zone=facts.zone.name)
     weight = 0.08 + 0.26 * chance.uniform()
     valence = (0.25 if warm else -0.32) * (0.6 + 0.8 * chance.uniform())
-    said = f"{facts.me.name} {'talked' if warm else 'quarrelled'} with {other.name} about {about} in {facts.zone.name}."
+    verb = "talked" if warm else "quarrelled"
+    said = f"{facts.me.name} {verb} with {other.name} about {about} in {facts.zone.name}."
     weight, valence = round(weight, 3), round(valence, 3)
     facts.zone.tell(Happening(facts.tick, "talk", said, weight, valence, facts.me.ordinal, other.ordinal))
     return Outcome(
         WARM if warm else COOL,
-        said,
+        f"{{name}} {verb} with {{other}} about {{topic}} in {{zone}}.",
         slots={"other": other.name, "topic": about},
         stats={"energy": -10.0, "social": 12.0 if warm else 5.0},
         mood=0.08 if warm else -0.08,

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -82,18 +83,32 @@ def _act(facts: Facts, decision: Decision) -> tuple[Outcome, str | None]:
         return STUMBLE, f"{decision.action} is not possible now: {refusal}"
     try:
         chance = Chance(facts.seed, facts.me.ordinal, facts.me.tick_number + 1, "act")
-        return behaviour.act(facts, decision, chance), None
+        return _sound(behaviour.act(facts, decision, chance), facts.me), None
     except Exception as error:
         logger.exception("%s failed for %s", decision.action, facts.me.name)
         metrics.failed.labels("apply").inc()
         return STUMBLE, f"{decision.action}: {type(error).__name__}: {error}"
 
 
+def _sound(outcome: Any, agent: AgentState) -> Outcome:
+    """What somebody else's behaviour made must be fit to be applied. Raises: TypeError, ValueError."""
+    if not isinstance(outcome, Outcome) or not outcome.stories:
+        raise TypeError(f"{outcome!r} is not an outcome with a story")
+    place, step = outcome.goal or (0, 0.0)
+    x, y = outcome.position or (0.0, 0.0)
+    if not isfinite(outcome.mood + outcome.importance + outcome.valence + step + x + y + sum(outcome.stats.values())):
+        raise ValueError("a change that is not a finite number")
+    if outcome.goal is not None and not 0 <= place < len(agent.goals):
+        raise ValueError(f"there is no goal {place}")
+    return outcome
+
+
 def _change_stats(ticked: Ticked) -> None:
     stats, wished = ticked.agent.stats, ticked.outcome.stats
     for name, drift in DRIFT.items():
         before = stats[name]
-        after = round(min(100.0, max(0.0, before + drift + wished.get(name, 0.0))), 2)
+        after = before + drift + wished.get(name, 0.0)
+        after = 0.0 if after < 0.0 else 100.0 if after > 100.0 else round(after, 2)
         if after != before:
             stats[name] = after
             ticked.stat_changes[name] = round(after - before, 2)
@@ -116,7 +131,7 @@ def _change_state(ticked: Ticked) -> None:
     if outcome.goal is not None and outcome.goal[1]:
         place, step = outcome.goal
         goal = agent.goals[place]
-        goal["progress"] = round(min(1.0, goal["progress"] + step), 4)
+        goal["progress"] = round(min(1.0, max(0.0, goal["progress"] + step)), 4)
         changes["goal"] = [goal["name"], goal["progress"]]
     if outcome.destination is not None:
         changes["destination"] = outcome.destination.name

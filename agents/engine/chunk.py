@@ -20,7 +20,7 @@ from agents.engine import apply, rows
 from agents.engine.apply import Ticked
 from agents.facts import AgentState, Decision, Facts
 from agents.perceive import Bystander, perceive
-from domains.ids import new_id
+from domains.ids import new_raw_id
 from domains.thunderflow.actions import NewEvent
 from memory import actions as memory
 from zones.actions import clock
@@ -91,10 +91,10 @@ def decide(facts: Sequence[Facts]) -> tuple[list[Decision], dict[UUID, str]]:
     kinds = {f.me.reasoner for f in facts}
     for kind in sorted(kinds):
         batch = facts if len(kinds) == 1 else [f for f in facts if f.me.reasoner == kind]
-        chosen, error = _decide_batch(kind, batch)
+        chosen, batch_error = _decide_batch(kind, batch)
         for f, decision in zip(batch, chosen, strict=True):
             decisions[f.me.id] = decision
-            if error:
+            if error := batch_error or decision.error:
                 errors[f.me.id] = error
     return [decisions[f.me.id] for f in facts], errors
 
@@ -110,6 +110,8 @@ def _decide_batch(kind: str, batch: Sequence[Facts]) -> tuple[Sequence[Decision]
         chosen = reasoner.decide(batch)
         if len(chosen) != len(batch):
             raise ValueError(f"{len(chosen)} decisions for {len(batch)} agents")
+        if reasoner is not rules:
+            _check(chosen)
         return chosen, None
     except Exception as error:
         if reasoner is rules:
@@ -117,6 +119,15 @@ def _decide_batch(kind: str, batch: Sequence[Facts]) -> tuple[Sequence[Decision]
         logger.exception("reasoner %s failed", kind)
         metrics.failed.labels("decide").inc(len(batch))
         return rules.decide(batch), f"{kind}: {type(error).__name__}: {error}; the rules decided"
+
+
+def _check(decisions: Sequence[Decision]) -> None:
+    """What somebody else's reasoner made must be fit to be stored. Raises: TypeError, ValueError."""
+    for decision in decisions:
+        if not isinstance(decision, Decision) or not isinstance(decision.action, str):
+            raise TypeError(f"{decision!r} is not a decision")
+        if not 0 <= decision.confidence <= 1:
+            raise ValueError(f"a confidence of {decision.confidence!r}: it is 0 to 1")
 
 
 def _depart(zone: ZoneState, ticked: Sequence[Ticked]) -> None:
@@ -155,7 +166,7 @@ def _logs(ticked: Sequence[Ticked], stage_ms: dict[str, float], now: datetime) -
     for one in ticked:
         agent, decision = one.agent, one.verdict.decision
         yield (
-            new_id(), agent.id, one.facts.zone.id, agent.tick_number, one.facts.tick, now, share, decision.confidence,
+            new_raw_id(), agent.id, one.facts.zone.id, agent.tick_number, one.facts.tick, now, share, decision.confidence,
             one.state_hash, decision.action, decision.reasoning, one.narrative,
             {"arguments": decision.arguments, "expected": decision.expected, "alternatives": decision.alternatives,
              "band": one.facts.band, "failed": one.outcome.failed},

@@ -12,13 +12,8 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, transaction
-
-from agents import events, metrics
-from agents.engine import barrier, rows, turn
-from domains.thunderflow.actions import NewEvent, publish
+from agents.engine import barrier, turn
 from zones.actions import clock
-from zones.events import zone_topic
 
 logger = logging.getLogger(__name__)
 
@@ -59,11 +54,11 @@ def _step(stint: Stint, world_id: UUID | None) -> bool:
     """One zone's turn, or one clock moved. Returns whether there was anything to do."""
     try:
         done = turn.take(world_id)
-    except (OperationalError, InterfaceError):
-        raise  # the database is away: the next wake-up tries again
-    except Exception:
-        logger.exception("a zone's turn failed; its agents are ticked one by one")
-        done = _one_by_one(world_id)
+    except turn.ChunkFailed as failed:
+        if not failed.agent_ids:
+            raise  # the zone itself fails: nobody can be put off for it
+        logger.warning("%s: redone one by one, for %r", failed, failed.__cause__)
+        done = turn.redo(failed)
     if done is not None:
         stint.ticks += done.ticks
         stint.turns += 1
@@ -72,31 +67,3 @@ def _step(stint: Stint, world_id: UUID | None) -> bool:
         stint.advances += 1
         return True
     return False
-
-
-def _one_by_one(world_id: UUID | None) -> turn.Turn | None:
-    """The next agent alone; one that fails alone misses this tick."""
-    try:
-        return turn.take(world_id, limit=1)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception as error:
-        metrics.failed.labels("turn").inc()
-        return _put_off_next(world_id, f"{type(error).__name__}: {error}")
-
-
-def _put_off_next(world_id: UUID | None, reason: str) -> turn.Turn | None:
-    """Let the agent whose tick fails miss it: due again after its interval, with the failure in the log."""
-    with transaction.atomic():
-        zone = clock.claim(world_id)
-        if zone is None:
-            return None
-        agents = rows.read_due(zone.id, zone.tick, 1)
-        if not agents:
-            raise RuntimeError(f"zone {zone.name} fails with no agent due: {reason}")
-        agent = agents[0]
-        logger.error("the tick of agent %s failed and is put off: %s", agent.name, reason)
-        rows.put_off(agent.id, zone.tick + agent.tick_interval)
-        payload = events.TickFailed(agent_id=agent.id, name=agent.name, world_tick=zone.tick, error=reason[:500])
-        publish(NewEvent(zone.stream, zone_topic(zone.id, "tick_failed"), payload))
-    return turn.Turn(zone.id, 0, 0.0)

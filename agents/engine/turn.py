@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+import psycopg
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
-from agents import metrics
+from agents import events, metrics
 from agents.engine import rows
 from agents.engine.chunk import tick_agents
 from agents.facts import AgentState
-from domains.thunderflow.actions import NewEvent, publish_many
+from domains.thunderflow.actions import NewEvent, publish, publish_many
 from zones import environment
 from zones.actions import clock
 from zones.events import EnvironmentTick, zone_topic
 from zones.state import ZoneState
 
 logger = logging.getLogger(__name__)
+
+AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError, SoftTimeLimitExceeded)
+"""No tick is to blame: the database is away or busy, or the worker's time is up. Set-based SQL raises psycopg's own."""
+
+
+class ChunkFailed(Exception):
+    """A chunk could not be done and nothing of it was. `__cause__` tells why."""
+
+    def __init__(self, zone: ZoneState, agents: Sequence[AgentState]) -> None:
+        super().__init__(f"{len(agents)} agents of {zone.name} at world tick {zone.tick}")
+        self.zone_id, self.tick, self.agent_ids = zone.id, zone.tick, [agent.id for agent in agents]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +47,62 @@ class Turn:
     ms: float
 
 
-def take(world_id: UUID | None = None, *, limit: int | None = None) -> Turn | None:
+def take(world_id: UUID | None = None) -> Turn | None:
     """Tick one due zone, of any world or of one; None when there is none that is free.
 
     A zone with more agents due than fit into one chunk stays due, and anybody may take its next chunk.
+    Raises: ChunkFailed, and what is in `AWAY`.
     """
     started = time.perf_counter()
-    limit = limit or settings.CHUNK_SIZE
+    limit = settings.CHUNK_SIZE
     with transaction.atomic():
         zone = clock.claim(world_id)
         if zone is None:
             return None
         agents = rows.read_due(zone.id, zone.tick, limit)
-        run(zone, agents, finish=len(agents) < limit)
+        try:
+            run(zone, agents, finish=len(agents) < limit)
+        except AWAY:
+            raise
+        except Exception as error:
+            raise ChunkFailed(zone, agents) from error
     seconds = time.perf_counter() - started
     metrics.chunk_seconds.observe(seconds)
     return Turn(zone.id, len(agents), seconds * 1000)
+
+
+def redo(failed: ChunkFailed) -> Turn:
+    """Tick the agents of a failed chunk one by one; those that fail alone are put off by their interval.
+
+    All in one transaction, so that it is the same whoever does it, and done once however many meet the failure.
+    """
+    started = time.perf_counter()
+    with transaction.atomic():
+        ticks = sum(_alone(failed, agent_id) for agent_id in failed.agent_ids)
+    return Turn(failed.zone_id, ticks, (time.perf_counter() - started) * 1000)
+
+
+def _alone(failed: ChunkFailed, agent_id: UUID) -> bool:
+    """Tick one agent if it is still due at that tick. Returns whether it ticked."""
+    zone = clock.lock(failed.zone_id)
+    agent = rows.read_one(agent_id, failed.zone_id)
+    if zone is None or zone.tick != failed.tick or agent is None or agent.due_tick > zone.tick:
+        return False
+    name, due_tick = agent.name, zone.tick + agent.tick_interval
+    try:
+        with transaction.atomic():
+            run(zone, [agent], finish=False)
+    except AWAY:
+        raise
+    except Exception as error:
+        metrics.failed.labels("turn").inc()
+        logger.exception("the tick of agent %s failed and is put off", name)
+        rows.put_off(agent_id, due_tick)
+        reason = f"{type(error).__name__}: {error}"[:500]
+        payload = events.TickFailed(agent_id=agent_id, name=name, world_tick=failed.tick, error=reason)
+        publish(NewEvent(zone.stream, zone_topic(zone.id, "tick_failed"), payload))
+        return False
+    return True
 
 
 def run(zone: ZoneState, agents: list[AgentState], *, finish: bool, before: tuple[NewEvent, ...] = ()) -> None:

@@ -47,7 +47,7 @@ def load(
         if world is None:
             _create(document.world, owner, by, progress)
         elif reset:
-            _begin_anew(world, document.world, by, progress, **({"owner": owner} if owner else {}))
+            _begin_anew(world, document.world, by, progress, **_owned(made))
         else:
             _change(made, world, by, progress)
     return made
@@ -85,10 +85,18 @@ def _locked(name: str) -> Any:
 def _planned(document: Document, world: Any, owner: Any, reset: bool) -> Plan:
     made = plan(document.world, world=world, owner=owner)
     if reset and world is not None:
-        made = Plan(document.world, world_id=world.pk, changes=made.changes, reset=True)
+        file = document.world
+        made = Plan(
+            file, world_id=world.pk, reset=True, new_owner=made.new_owner, new_zones=list(file.zones),
+            ways=columns.ways(file.zones), new_agents=list(file.agents),
+        )  # fmt: skip
     if made.refusals:
         raise document.refuse(made.refusals)
     return made
+
+
+def _owned(made: Plan) -> dict[str, Any]:
+    return {"owner": made.new_owner} if made.new_owner is not None else {}
 
 
 def _create(file: WorldFile, owner: Any, by: str, progress: Progress | None) -> None:
@@ -115,8 +123,8 @@ def _people(
 
 
 def _change(made: Plan, world: Any, by: str, progress: Progress | None) -> None:
-    if made.world:
-        worlds.edit(world, **made.world)
+    if fields := made.world | _owned(made):
+        worlds.edit(world, **fields)
     if made.zones:
         places.edit_many(made.zones)
     if made.new_zones:

@@ -99,6 +99,4 @@ def _in_force(world_id: UUID | None) -> dict[UUID, dict[str, ModSpec]]:
 def spec_of(mod: Mod) -> ModSpec:
     """What was asked for when this mod was put on."""
     duration = None if mod.expires_tick is None else mod.expires_tick - mod.applied_tick
-    return ModSpec.model_validate(
-        {"name": mod.name, "kind": mod.kind, "effects": mod.effects, "duration": duration}
-    )
+    return ModSpec.model_validate({"name": mod.name, "kind": mod.kind, "effects": mod.effects, "duration": duration})

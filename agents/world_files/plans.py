@@ -30,7 +30,10 @@ class Plan:
     file: WorldFile
     world_id: UUID | None = None
     """None: the world is made."""
+    reset: bool = False
+    """The world begins anew: all of the file is made, nothing is compared."""
     world: dict[str, Any] = field(default_factory=dict)
+    new_owner: Any = None
     new_zones: list[ZoneEntry] = field(default_factory=list)
     zones: dict[UUID, dict[str, Any]] = field(default_factory=dict)
     ways: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -41,18 +44,22 @@ class Plan:
     mods: list[tuple[UUID, ModSpec]] = field(default_factory=list)
     ended_mods: list[tuple[UUID, str]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    """For people to read, in the order of the file."""
     left_zones: list[str] = field(default_factory=list)
     left_agents: list[str] = field(default_factory=list)
+    """There and not in the file: they stay as they are."""
     starts: list[str] = field(default_factory=list)
-    """Names of what would start differently after a reset."""
+    """Names of what would start differently, the next time that the world is reset."""
     refusals: list[tuple[Path, str]] = field(default_factory=list)
-    reset: bool = False
 
     @property
-    def empty(self) -> bool:
-        """Whether there is nothing to do."""
-        made = self.new_zones or self.new_agents or self.world_id is None
-        return not (made or self.changes or self.reset)
+    def action(self) -> str:
+        """`create`, `reset`, `update` or `nothing`."""
+        if self.world_id is None:
+            return "create"
+        if self.reset:
+            return "reset"
+        return "update" if self.new_zones or self.new_agents or self.changes else "nothing"
 
     def note(self, kind: str, name: str, what: str, old: Any, new: Any) -> None:
         """Add a change for people to read."""

@@ -36,14 +36,21 @@ def start_all(*, now: datetime, eager: bool = False) -> None:
     With `eager`, they are activated here and now instead of on the first heartbeats.
     """
     sync(now=now)
-    enabled = ActiveDomain.objects.filter(enabled=True)
-    enabled.update(
-        status=Status.WAITING, reason="waiting for a heartbeat", waiting_since=now, failures=0, retry_at=None
-    )
-    ActiveDomain.objects.filter(enabled=False).update(status=Status.INACTIVE, retry_at=None)
+    with transaction.atomic():
+        for row in ActiveDomain.objects.select_for_update().order_by("domain_name"):
+            _begin(row, now)
     if eager:
         for config in all_domains():
             activate(config.domain, Tick(number=0, at=now))
+
+
+def _begin(row: ActiveDomain, now: datetime) -> None:
+    status, reason = (Status.WAITING, "waiting for a heartbeat") if row.enabled else (Status.INACTIVE, row.reason)
+    fields = {"retry_at": None, "failures": 0, "waiting_since": now if row.enabled else None}
+    if row.status == status:
+        ActiveDomain.objects.filter(pk=row.pk).update(reason=reason, updated_at=now, **fields)
+    else:
+        _change(row, status, Tick(row.last_tick, now), reason=reason, **fields)
 
 
 def sync(*, now: datetime) -> None:

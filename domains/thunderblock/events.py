@@ -10,7 +10,7 @@ STREAM = "system"
 class DomainChanged(Payload):
     """A domain went from one state to another. `tick` is the heartbeat; `reason` is empty when all is well."""
 
-    topic: ClassVar[str] = "system.domain_*"
+    topic: ClassVar[str] = "system.*"
 
     domain: str
     was: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domains import sql
-from domains.ids import new_id
+from domains.ids import new_raw_id
 from domains.thunderflow import context
 from domains.thunderflow.payloads import Payload
 
@@ -27,7 +27,7 @@ _COLUMNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewEvent:
     """An event to be published. What is None is taken from the context (`thunderflow.context`)."""
 
@@ -68,7 +68,7 @@ def _rows(events: Sequence[NewEvent], seq: dict[str, int]):  # type: ignore[no-u
         payload = event.payload
         yield (
             seq[event.stream],
-            new_id(),
+            new_raw_id(),
             here.correlation_id,
             event.causation_id or here.causation_id,
             payload.version,

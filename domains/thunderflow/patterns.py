@@ -32,4 +32,4 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def matches(pattern: str, topic: str) -> bool:
     """Whether `topic` is one that `pattern` names. Raises: BadPattern."""
-    return _compiled(pattern).match("." + topic) is not None
+    return _compiled(pattern).fullmatch("." + topic) is not None

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from domains.thunderflow.patterns import matches
+from domains.thunderflow.patterns import matches, to_regex
 
 
 class Payload(BaseModel):
@@ -24,6 +24,7 @@ class Payload(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         if "topic" in cls.__dict__:
+            to_regex(cls.topic)  # a pattern that is none is refused here, not when somebody asks for a topic's type
             _declared[cls.topic] = cls
 
 

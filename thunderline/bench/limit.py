@@ -62,7 +62,8 @@ COPY_LOG = """COPY limit_logs (id, agent_id, zone_id, tick_number, world_tick, i
 COPY_EVENT = """COPY limit_events
          (seq, id, correlation_id, event_version, priority, stream, topic, actor, node, payload) FROM STDIN"""
 COPY_MEMORY = """COPY limit_memories
-         (id, agent_id, content, summary, embedding, kind, importance, valence, tags, source, access_count, inserted_at, updated_at) FROM STDIN"""
+         (id, agent_id, content, summary, embedding, kind, importance, valence, tags, source, access_count,
+          inserted_at, updated_at) FROM STDIN"""
 
 
 class Samples:

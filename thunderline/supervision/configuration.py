@@ -55,7 +55,7 @@ def _program(program: Program, *, autostart: bool) -> Section:
         ),
         "autostart": str(autostart).lower(),
         "autorestart": "true",
-        "startsecs": 1,
+        "startsecs": program.start_s,
         "startretries": RETRIES,
         "stopsignal": program.stop_signal,
         "stopwaitsecs": program.stop_wait_s,

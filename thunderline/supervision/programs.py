@@ -35,6 +35,8 @@ class Program:
     argv: Sequence[str]
     stop_signal: str = "TERM"
     stop_wait_s: int = 20
+    # One that ends sooner than this has failed to start, and waits a little longer each time before the next try.
+    start_s: int = 5
 
 
 def server_stages(servers: Sequence[Server]) -> list[Stage]:
@@ -48,6 +50,7 @@ def server_stages(servers: Sequence[Server]) -> list[Stage]:
                     server.command("--with-parent"),
                     server.stop_signal.name.removeprefix("SIG"),
                     server.stop_wait_s,
+                    start_s=1,
                 )
             ],
             autostart=True,

@@ -90,6 +90,11 @@ def start_stages(places: Places, names: Sequence[str]) -> None:
         ask(places, "startProcessGroup", name, False)
 
 
+def not_running(places: Places) -> list[str]:
+    """Programs that have not, or not yet, started well."""
+    return [each["name"] for each in ask(places, "getAllProcessInfo") if each["statename"] != "RUNNING"]
+
+
 def restart_stages(places: Places, names: Sequence[str]) -> None:
     """Stop, in reverse order, and start again those stages that there are."""
     for name in reversed(names):

@@ -11,10 +11,13 @@ from functools import cached_property
 from types import FrameType
 from typing import TextIO
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import OperationalError, connections
+from django.utils import timezone
 
-from thunderline import demo
+from domains.thunderblock import actions as thunderblock
+from thunderline import demo, metrics
 from thunderline.config import Config
 from thunderline.embedded import attach
 from thunderline.embedded.locks import FileLock
@@ -23,7 +26,7 @@ from thunderline.embedded.server import START_S, Server
 from thunderline.supervision import checks, operator_account, programs, supervisor
 from thunderline.supervision.terminal import Terminal
 
-WEB_START_S = 60
+APPLICATION_START_S = 60
 POLL_S = 0.2
 # A supervisor that ends sooner than this after its start would only do so again.
 STEADY_S = 3
@@ -87,6 +90,7 @@ class System:
         self._wait(process, START_S, lambda: all(server.ready() for server in self.servers), "The servers")
         try:
             call_command("migrate", verbosity=0, interactive=False)
+            begin()
             if self.config.demo:
                 demo.ensure()
             password = operator_account.ensure()
@@ -96,10 +100,10 @@ class System:
             connections.close_all()
         supervisor.start_stages(self.places, [stage.name for stage in self.application])
         try:
-            self._wait(process, WEB_START_S, self._web_answers, "The web server")
+            self._wait(process, APPLICATION_START_S, self._application_runs, "The application")
         except EmbeddedError as error:
             # What else runs goes on; the supervisor keeps trying.
-            self.terminal.say(str(error))
+            self.terminal.say(f"{error} Not up: {', '.join(supervisor.not_running(self.places)) or 'web'}.")
         self.terminal.say(welcome(self.address, password))
 
     def _wait(self, process: subprocess.Popen[bytes], seconds: float, done: Callable[[], bool], what: str) -> None:
@@ -111,8 +115,8 @@ class System:
                 raise EmbeddedError(f"{what} did not come up within {seconds:.0f} s: see {self.places.log}.")
             time.sleep(POLL_S)
 
-    def _web_answers(self) -> bool:
-        return checks.listens(self.config.bind, self.config.port)
+    def _application_runs(self) -> bool:
+        return checks.listens(self.config.bind, self.config.port) and not supervisor.not_running(self.places)
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         """Stop everything in order, and wait for it."""
@@ -151,16 +155,20 @@ def signals_end_it() -> Iterator[None]:
             signal.signal(sign, handler)
 
 
+def begin() -> None:
+    """What each start of the whole system begins with: every enabled domain waits, counters of old processes go."""
+    metrics.clear()
+    thunderblock.start_all(now=timezone.now(), eager=settings.EAGER_DOMAINS)
+
+
 def welcome(address: str, password: str | None) -> str:
     """What to open, and how to get in."""
-    socket = address.replace("http", "ws", 1) + "socket/websocket"
     lines = [
         "",
         "Thunderline runs. Ctrl-C stops it.",
         f"  dashboard  {address}",
         f"  admin      {address}admin/",
-        f"  API        {address}api/v1/",
-        f"  socket     {socket}",
+        f"  health     {address}health",
         f"  account    {operator_account.USERNAME}, "
         + (
             f"password {password} (shown this once)"

@@ -109,10 +109,25 @@ WHERE w.tick < w.target_tick AND (%(world)s::uuid IS NULL OR w.id = %(world)s)
 LIMIT 1 FOR NO KEY UPDATE OF w SKIP LOCKED
 """
 
+# Asked again under the lock: when the world's row changed between the start of TAKE_WORLD and its lock, PostgreSQL
+# looks at the new row, but no longer at the zones, and a clock that another worker just moved would skip a tick.
+DUE = "SELECT 1 FROM pac_zones WHERE world_id = %s AND due_tick <= %s LIMIT 1"
+
 CROSSINGS = """
-DELETE FROM zone_crossings WHERE world_id = %s AND leave_tick <= %s
-RETURNING agent_id, agent_ordinal, origin_id, destination_id
+SELECT agent_id, origin_id, destination_id FROM zone_crossings WHERE world_id = %s AND leave_tick <= %s
 """
+
+TAKE_CROSSINGS = """
+DELETE FROM zone_crossings WHERE agent_id = ANY(%s) RETURNING agent_id, agent_ordinal, origin_id, destination_id
+"""
+
+# Those that diffusion can change.
+CLIMATE_ZONES = """
+SELECT z.id FROM pac_zones z WHERE z.world_id = %(world)s AND (z.diffusing OR EXISTS (
+    SELECT 1 FROM zone_neighbours n JOIN pac_zones d ON d.id = n.zone_id WHERE n.other_id = z.id AND d.diffusing))
+"""
+
+LOCK_ZONES = "SELECT 1 FROM pac_zones WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 
 TO_DO = """
 SELECT 1 FROM worlds w WHERE (%(world)s::uuid IS NULL OR w.id = %(world)s)
@@ -166,7 +181,10 @@ class Crosser:
 def take_turn(world_id: UUID | None = None) -> Turn | None:
     """Lock a world that may go on and has nothing due at its tick; None if there is no such world just now."""
     rows = sql.fetch_rows(TAKE_WORLD, {"world": world_id})
-    return Turn(*rows[0]) if rows else None
+    if not rows:
+        return None
+    turn = Turn(*rows[0])
+    return None if sql.fetch_rows(DUE, [turn.world_id, turn.tick]) else turn
 
 
 def anything_to_do(world_id: UUID | None = None) -> bool:
@@ -175,8 +193,18 @@ def anything_to_do(world_id: UUID | None = None) -> bool:
 
 
 def take_crossings(turn: Turn) -> list[Crosser]:
-    """Who is on the way at the end of this tick, by ordinal; the rows are taken out."""
-    rows = sql.fetch_rows(CROSSINGS, [turn.world_id, turn.tick])
+    """Who is on the way at the end of this tick, by ordinal; the rows are taken out.
+
+    Locks, by id, all zones that the barrier will change, before the crossings: as everybody else does.
+    """
+    found = sql.fetch_rows(CROSSINGS, [turn.world_id, turn.tick])
+    touched = {zone_id for row in found for zone_id in row[1:]}
+    touched.update(row[0] for row in sql.fetch_rows(CLIMATE_ZONES, {"world": turn.world_id}))
+    if touched:
+        sql.fetch_rows(LOCK_ZONES, [list(touched)])
+    if not found:
+        return []
+    rows = sql.fetch_rows(TAKE_CROSSINGS, [[row[0] for row in found]])
     return sorted((Crosser(*row) for row in rows), key=lambda crosser: crosser.ordinal)
 
 

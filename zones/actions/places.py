@@ -205,7 +205,7 @@ def write_notice(*, zone_id: UUID, author: str, text: str, world_tick: int) -> t
     if not 1 <= len(text) <= 500:
         raise Invalid("text: 1 to 500 characters")
     notice = Notice.objects.create(zone_id=zone_id, author=author, text=text, world_tick=world_tick)
-    old = Notice.objects.filter(zone_id=zone_id).order_by("-inserted_at", "-id")[KEPT_NOTICES:]
+    old = Notice.objects.filter(zone_id=zone_id).order_by("-world_tick", "-inserted_at", "-id")[KEPT_NOTICES:]
     Notice.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
     payload = events.NoticeWritten(author=author, text=text, tick=world_tick)
     return notice, NewEvent(events.zone_stream(zone_id), events.zone_topic(zone_id, "notice_written"), payload)

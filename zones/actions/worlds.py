@@ -54,7 +54,7 @@ def step(world_id: UUID, *, ticks: int = 1) -> World:
     """Let the clock go on by `ticks`, paused or not, and wake the workers. Raises: NotFound, Invalid."""
     if not 1 <= ticks <= 1_000_000:
         raise Invalid("ticks: a whole number from 1 to 1000000")
-    return _set(world_id, "stepped", detail=str(ticks), target_tick=F("tick") + ticks)
+    return _set(world_id, "stepped", detail=str(ticks), target_tick=F("target_tick") + ticks)
 
 
 def _set(world_id: UUID, what: str, *, detail: str = "", **fields: Any) -> World:

@@ -1,0 +1,41 @@
+"""What commands print: tables and bars for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+BAR = 20
+
+
+def console(stream: Any) -> Console:
+    """A console on a command's `self.stdout` or `self.stderr`. Colours only on a terminal."""
+    target: TextIO = stream
+    return Console(file=target, highlight=False, soft_wrap=not target.isatty())
+
+
+def write_json(stream: Any, value: object) -> None:
+    """One JSON document, for `--json`. Instants are ISO 8601; numbers that are not finite are null."""
+    text = orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
+    stream.write(text.decode())
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> Table:
+    """A plain table; the columns in `numbers` stand to the right."""
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in columns:
+        made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*("" if value is None else str(value) for value in row))
+    return made
+
+
+def bar(value: float, *, low: float = 0.0, high: float = 1.0, width: int = BAR) -> str:
+    """How far `value` is from `low` to `high`: `██████░░░░`."""
+    share = (value - low) / (high - low)
+    filled = round(min(1.0, max(0.0, share)) * width)
+    return "█" * filled + "░" * (width - filled)

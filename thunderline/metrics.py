@@ -1,0 +1,76 @@
+"""What `/metrics` says: the counts of every process, and what is so at the moment of asking."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.db import DatabaseError
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from domains.thunderblock import queries as registry
+from domains.thunderlink import heartbeat
+from thunderline import multiprocess
+from zones import queries as zones
+
+logger = logging.getLogger(__name__)
+
+page_views = Counter("thunderline_page_views_total", "Pages shown, not counting how they refresh themselves", ["page"])
+
+
+def folder() -> Path:
+    """Where the processes of this installation count."""
+    return Path(os.environ[multiprocess.VARIABLE])
+
+
+def clear() -> None:
+    """Forget what earlier runs counted. Call it before any process of a run starts."""
+    multiprocess.clear(folder())
+
+
+def exposition() -> bytes:
+    """All metrics in Prometheus' text format."""
+    collected = CollectorRegistry()
+    collected.register(Moment())
+    with multiprocess.locked(folder()):
+        multiprocess.add_up(folder())
+        MultiProcessCollector(collected, path=str(folder()))
+        return generate_latest(collected)
+
+
+class Moment(Collector):
+    """Gauges that are read when somebody asks. Four queries; without a database only that it is away."""
+
+    def collect(self) -> Iterator[Metric]:
+        """One sample each, and one a world."""
+        try:
+            gauges = list(self._gauges())
+        except DatabaseError as error:
+            logger.warning("metrics without the database: %s", error)
+            gauges = []
+        yield GaugeMetricFamily("thunderline_database_up", "Whether the database answers", value=bool(gauges))
+        yield from gauges
+
+    def _gauges(self) -> Iterator[Metric]:
+        heart = heartbeat.stats()
+        yield GaugeMetricFamily("thunderline_heartbeat_number", "The latest heartbeat", value=heart.tick_count)
+        if heart.age_s is not None:
+            yield GaugeMetricFamily(
+                "thunderline_heartbeat_age_seconds", "Time since the latest heartbeat", value=heart.age_s
+            )
+        active = registry.active_count()
+        yield GaugeMetricFamily("thunderline_active_domains", "Domains that are active", value=active)
+        tick = GaugeMetricFamily("thunderline_world_tick", "Where a world's clock is", labels=["world"])
+        lag = GaugeMetricFamily(
+            "thunderline_world_lag_ticks", "How far a world is behind where it may be", labels=["world"]
+        )
+        for name, at, target in zones.clocks():
+            tick.add_metric([name], at)
+            lag.add_metric([name], max(0, target - at))
+        yield tick
+        yield lag

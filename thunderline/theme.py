@@ -1,0 +1,90 @@
+"""How the admin looks: the same paper, ink and teal as the pages, and a sidebar in the order in which one thinks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+_PAPER = {
+    "50": "#faf8f4", "100": "#f3f0e9", "200": "#e2ddd2", "300": "#c9c4b9", "400": "#9a9ea6", "500": "#666a70",
+    "600": "#4c5057", "700": "#373b42", "800": "#23272d", "900": "#1a1e23", "950": "#121519",
+}  # fmt: skip
+_TEAL = {
+    "50": "#eef7f6", "100": "#d5ebe8", "200": "#aed8d3", "300": "#86c5be", "400": "#5fa9a2", "500": "#3f8a84",
+    "600": "#2f6f6a", "700": "#285b57", "800": "#234a47", "900": "#1f3e3c", "950": "#0f2423",
+}  # fmt: skip
+
+
+def _item(title: str, icon: str, model: str) -> dict[str, Any]:
+    app, name = model.split(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "permission": lambda request: request.user.has_module_perms(app),
+    }
+
+
+def _group(title: str, *items: dict[str, Any], collapsible: bool = False) -> dict[str, Any]:
+    return {"title": title, "separator": True, "collapsible": collapsible, "items": list(items)}
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Thunderline",
+    "SITE_HEADER": "Thunderline",
+    "SITE_URL": "/",
+    "SITE_ICON": lambda request: static("thunderline/icon.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("thunderline/icon.svg")}
+    ],
+    "SHOW_HISTORY": True,
+    "COLORS": {"base": _PAPER, "primary": _TEAL},
+    "BORDER_RADIUS": "8px",
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            _group(
+                "Life",
+                _item("Agents", "diversity_3", "agents.agent"),
+                _item("Mods", "extension", "agents.mod"),
+                _item("Ticks", "timeline", "agents.ticklog"),
+                _item("Memories", "psychology", "memory.memorynode"),
+                _item("Ties of memories", "share", "memory.memoryedge"),
+            ),
+            _group(
+                "Places",
+                _item("Worlds", "public", "zones.world"),
+                _item("Zones", "location_on", "zones.zone"),
+                _item("Ways", "route", "zones.neighbour"),
+                _item("On the way", "directions_walk", "zones.crossing"),
+                _item("Notices", "sticky_note_2", "zones.notice"),
+            ),
+            _group(
+                "System",
+                _item("Domains", "hub", "thunderblock.activedomain"),
+                _item("Heart", "favorite", "thunderlink.heart"),
+                _item("Heartbeats", "monitor_heart", "thunderlink.heartbeattick"),
+                _item("Events", "list_alt", "thunderflow.event"),
+                _item("Streams", "stream", "thunderflow.stream"),
+            ),
+            _group(
+                "People",
+                _item("Users", "person", "thundergate.user"),
+                _item("Groups", "group", "auth.group"),
+                _item("Admin's log", "history", "admin.logentry"),
+            ),
+            _group(
+                "Schedule",
+                _item("Periodic tasks", "schedule", "django_celery_beat.periodictask"),
+                _item("Intervals", "timer", "django_celery_beat.intervalschedule"),
+                _item("Crontabs", "calendar_month", "django_celery_beat.crontabschedule"),
+                _item("Clocked", "alarm", "django_celery_beat.clockedschedule"),
+                _item("Solar", "wb_sunny", "django_celery_beat.solarschedule"),
+                collapsible=True,
+            ),
+        ],
+    },
+}
+"""django-unfold's setting."""

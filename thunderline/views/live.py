@@ -1,0 +1,107 @@
+"""Pages that keep themselves up to date: a page is panels, and a poll brings only those that have changed.
+
+The browser sends the digest of each panel that it shows (`static/thunderline/pages.js` and htmx do); what has
+another digest now is sent, to be put in the old one's place. A poll that finds nothing new is answered with 204.
+So scroll, selection and open details stay as they are, and a page that rests costs next to nothing. What a panel
+shows must therefore not depend on the moment of its rendering: instants are written as such and told relatively by
+the browser.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.safestring import SafeString, mark_safe
+
+from domains.thunderblock import guards
+from thunderline import metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A part of a page that is refreshed as one: `templates/parts/<name>.html` with its context."""
+
+    name: str
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A panel as it is sent. `replaces`: it takes the place of the one with its name."""
+
+    name: str
+    html: SafeString
+    digest: str
+    replaces: bool
+
+
+def respond(
+    request: HttpRequest, template: str, panels: Sequence[Panel], context: Mapping[str, Any]
+) -> HttpResponse:
+    """The whole page, or for a poll the panels that changed (204 when none did)."""
+    polled = bool(request.headers.get("HX-Request"))
+    rendered = [_render(request, panel, replaces=polled) for panel in panels]
+    if polled:
+        changed = [panel for panel in rendered if request.GET.get(panel.name) != panel.digest]
+        response = (
+            render(request, "parts/changed.html", {"panels": changed})
+            if changed
+            else HttpResponse(status=204)
+        )
+    else:
+        metrics.page_views.labels(template.removesuffix(".html")).inc()
+        whole = {**context, "now": timezone.now(), "panels": {panel.name: panel for panel in rendered}}
+        response = render(request, template, whole)
+    patch_vary_headers(response, ["HX-Request"])
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _render(request: HttpRequest, panel: Panel, *, replaces: bool) -> Rendered:
+    html = render_to_string(f"parts/{panel.name}.html", dict(panel.context), request)
+    return Rendered(panel.name, mark_safe(html), f"{crc32(html.encode()):08x}", replaces)  # noqa: S308
+
+
+def notice(
+    request: HttpRequest, text: str, *, status: int = 200, kind: str = "good", refresh: bool = True
+) -> HttpResponse:
+    """Answer to a button: a line that the page shows, and the word to refresh itself at once."""
+    response = render(request, "parts/notice.html", {"text": text, "kind": kind}, status=status)
+    if refresh:
+        response["HX-Trigger"] = "refresh"
+    return response
+
+
+def door(domain: str) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """View decorator: while the domain is not active, 503 with why, for people."""
+
+    def wrap(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                guards.require(domain)
+            except guards.DomainInactive as error:
+                return _closed(request, str(error))
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return wrap
+
+
+def _closed(request: HttpRequest, reason: str) -> HttpResponse:
+    if request.headers.get("HX-Request"):
+        response = notice(request, reason, status=503, kind="bad", refresh=False)
+    else:
+        response = render(request, "closed.html", {"reason": reason}, status=503)
+    response["Retry-After"] = "5"
+    return response
