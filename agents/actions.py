@@ -138,7 +138,8 @@ def _taken(error: IntegrityError, names: Sequence[str]) -> str:
     constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
     if constraint == "agent_name_unique":
         twice = sorted({name for name in names if names.count(name) > 1}) if len(names) < 2000 else []
-        return f"name: {', '.join(twice) or 'one of these'} is taken in this world"
+        which = ", ".join(twice) or (names[0] if len(names) == 1 else "one of these")
+        return f"name: {which} is taken in this world"
     return f"it breaks {constraint}"
 
 

@@ -46,6 +46,12 @@ def agents(
     return rows.order_by("name")
 
 
+def names(*, world: str | None = None) -> list[str]:
+    """Names of all agents, of one world or of all, each once, sorted."""
+    rows = Agent.objects.filter(world__name=world) if world else Agent.objects.all()
+    return list(rows.order_by("name").values_list("name", flat=True).distinct())
+
+
 def mods(agent_id: UUID) -> list[Mod]:
     """An agent's mods in force, by name."""
     return list(Mod.objects.filter(agent_id=agent_id, active=True).order_by("name"))

@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 BAR = 20
+WIDE = 10_000
 
 
 def console(stream: Any) -> Console:
-    """A console on a command's `self.stdout` or `self.stderr`. Colours only on a terminal."""
+    """A console on a command's `self.stdout` or `self.stderr`. In a pipe: no colours, and no line is cut or wrapped."""
     target: TextIO = stream
-    return Console(file=target, highlight=False, soft_wrap=not target.isatty())
+    return Console(file=target, highlight=False, soft_wrap=True, width=None if target.isatty() else WIDE)
 
 
 def write_json(stream: Any, value: object) -> None:

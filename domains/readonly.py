@@ -1,10 +1,16 @@
-"""Admin lists over logs: nothing can be added, changed or deleted, and no page counts a table of millions."""
+"""What the admins share: logs that only show, lists that never count millions, refusals told as messages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import EmptyResultSet
 from django.core.paginator import Paginator
 from django.db import connection
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.functional import cached_property
 
 
@@ -16,19 +22,34 @@ class EstimatedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         """How many rows, at most a little wrong when there are many."""
-        query, params = self.object_list.query.sql_with_params()  # type: ignore[attr-defined]
+        try:
+            query, params = self.object_list.query.sql_with_params()  # type: ignore[attr-defined]
+        except EmptyResultSet:
+            return 0
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN (FORMAT JSON) {query}", params)
             rows = cursor.fetchone()[0][0]["Plan"]["Plan Rows"]
         return int(rows) if rows > self.EXACT_BELOW else super().count
 
 
-class Log:
-    """Mix into a ModelAdmin whose rows are history."""
+class Large:
+    """Mix into a ModelAdmin whose table may have any number of rows."""
 
     paginator = EstimatedPaginator
     show_full_result_count = False
     list_per_page = 50
+
+
+class Lasting:
+    """Mix into a ModelAdmin whose rows are not deleted here: archived, switched off or kept as they are."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Never."""
+        return False
+
+
+class Log(Large, Lasting):
+    """Mix into a ModelAdmin whose rows are history."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never."""
@@ -38,6 +59,32 @@ class Log:
         """Never."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Never."""
-        return False
+
+class Refusing:
+    """Mix into a ModelAdmin that writes through actions: what they refuse is told as a message."""
+
+    refusals: tuple[type[Exception], ...] = ()
+    """Base exceptions of the apps whose actions are called."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Refused: back to the form, as the database has it."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)  # type: ignore[misc]
+        except self.refusals as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(request.get_full_path())
+
+    @contextmanager
+    def telling(self, request: HttpRequest, done: str) -> Iterator[None]:
+        """Run an action and say `done`, or why it was refused."""
+        try:
+            yield
+        except self.refusals as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, done)
+
+
+def actor(request: HttpRequest) -> str:
+    """Who acts, as events name people."""
+    return f"user:{request.user.get_username()}"

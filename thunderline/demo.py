@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from django.apps import apps
-from django.core.management import call_command, get_commands
+from importlib.resources import files
 
-from thunderline.config import BASE_DIR
+from agents.world_files import loading, reading
+from zones import queries as zones
 
-FILE = BASE_DIR / "docs" / "demo.yaml"
+FILE = files("agents") / "worlds" / "demo.yaml"
 
 
 def ensure() -> bool:
     """Load the demo world if there is no world at all. True if it was loaded."""
-    if "world" not in get_commands() or not FILE.exists() or apps.get_model("zones", "World").objects.exists():
+    if zones.worlds().exists():
         return False
-    call_command("world", "load", str(FILE))
+    loading.load(reading.read(FILE.read_bytes(), file="demo.yaml"), by="system")
     return True

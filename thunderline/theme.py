@@ -36,9 +36,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Thunderline",
     "SITE_URL": "/",
     "SITE_ICON": lambda request: static("thunderline/icon.svg"),
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("thunderline/icon.svg")}
-    ],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("thunderline/icon.svg")}],
     "SHOW_HISTORY": True,
     "COLORS": {"base": _PAPER, "primary": _TEAL},
     "BORDER_RADIUS": "8px",

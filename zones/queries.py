@@ -89,9 +89,9 @@ def first_zones(world_ids: Sequence[UUID], *, limit: int) -> tuple[list[Zone], d
     Also, by world, how many zones it has and how many agents stand in them. Two queries.
     """
     rows = Zone.objects.filter(world_id__in=world_ids)
-    counts = rows.order_by().values_list("world_id").annotate(zones=Count("pk"), agents=Sum("agent_count"))
+    counts = rows.order_by().values_list("world_id").annotate(n=Count("pk"), people=Sum("agent_count"))
     shown = rows.defer("happenings", "regeneration").order_by("ordinal", "world_id")[:limit]
-    return list(shown), {world_id: (count, agents) for world_id, count, agents in counts}
+    return list(shown), {world_id: (n, people) for world_id, n, people in counts}
 
 
 def visible_zone(zone_id: UUID, user: Any) -> Zone | None:

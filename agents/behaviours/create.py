@@ -11,6 +11,8 @@ FINE = (
     "By evening {name} had finished {work}; people in {zone} stopped to look.",
     "{name} worked without looking up until there was {work}.",
     "Out of scraps and stubbornness {name} made {work}.",
+    "{name} set down {work} where people in {zone} would find it.",
+    "It took three tries, but in the end {name} had {work}.",
 )
 POOR = (
     "{name} began {work} and ended with a heap of good intentions.",

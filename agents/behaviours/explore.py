@@ -12,6 +12,8 @@ FOUND = (
     "Behind a wall that everybody walks past, {name} came upon {find}.",
     "{name} followed a sound across {zone} and found {find}.",
     "Where the path seemed to end, {name} went on, and there was {find}.",
+    "{name} had walked past it for years, surely: in {zone} there was {find}.",
+    "{name} lost the way in {zone}, and was given {find} for it.",
 )
 WANDERED = (
     "{name} wandered through {zone} and came back with wet shoes and no news.",
@@ -19,6 +21,10 @@ WANDERED = (
     "{name} tried a path in {zone} that led, as it turned out, to itself.",
     "{name} went looking for something new; {zone} kept it well hidden today.",
     "{name} strolled across {zone}, counting doors.",
+    "{name} looked behind the things in {zone} that have a behind.",
+    "{name} followed a cat through {zone} until the cat objected.",
+    "{name} took the long way round {zone} to see whether it was still long.",
+    "{name} went to the end of {zone} and listened for what comes after.",
 )
 FINDS = (
     "a stair that goes down to water", "a garden nobody tends", "marks on a stone, too regular for chance",

@@ -11,6 +11,9 @@ FED = (
     "{name} filled both pockets in {zone} and emptied them again on the way back.",
     "{name} came back from {zone}'s far side with a full basket and scratched hands.",
     "A handful here, a handful there: {name} did not go hungry.",
+    "{name} had breakfast for the second time, in {zone}, standing up.",
+    "{name} knew where to look in {zone}, and did, and ate.",
+    "Bread from yesterday, something green from {zone}: {name} had known worse.",
 )
 HUNGRY = (
     "{name} searched {zone} for something to eat and found that others had been there first.",

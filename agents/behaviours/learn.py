@@ -11,6 +11,8 @@ STORIES = (
     "A page on {subject} kept {name} busy longer than planned.",
     "{name} practised {subject} with more patience than talent.",
     "{name} copied out notes on {subject} and understood the third line at last.",
+    "{name} asked {zone} about {subject} and wrote down what it said.",
+    "{name} got {subject} wrong in a new and interesting way.",
 )
 CLICKED = (
     "All at once {subject} made sense to {name}, and {zone} looked a little different.",

@@ -13,6 +13,8 @@ STORIES = (
     "“{there},” thought {name}, and was already on the way.",
     "{name} packed little and set out from {zone} to {there}.",
     "Tired of {zone}, {name} went to see what {there} was up to.",
+    "{name} had an errand in {there}, or would have one on arrival.",
+    "There was a draught from {there}, and {name} went to see who had left it open.",
 )
 
 

@@ -5,11 +5,11 @@ from agents.facts import Decision, Facts, Outcome
 from domains.chance import Chance
 
 STORIES = (
-    "{name} turned one thought over and over: {thought}",
-    "Something would not let {name} go. {thought}",
-    "{name} sat still in {zone} and went back to it in mind: {thought}",
-    "For a while {name} was elsewhere, though nobody in {zone} could have told. {thought}",
-    "{name} wondered what it had meant. {thought}",
+    "{name} turned one thought over and over. “{thought}”",
+    "Something would not let {name} go: “{thought}”",
+    "{name} sat still in {zone} and went back to it in mind: “{thought}”",
+    "For a while {name} was elsewhere, though nobody in {zone} could have told. “{thought}”",
+    "{name} wondered what it had meant: “{thought}”",
 )
 EMPTY = (
     "{name} looked for something to think about and found mostly weather.",

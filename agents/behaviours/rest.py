@@ -12,6 +12,13 @@ STORIES = (
     "A long rest in {zone} put the colour back into {name}'s day.",
     "{name} dozed off mid-thought and woke the better for it.",
     "{name} leaned against the warm side of {zone} and did nothing at all, thoroughly.",
+    "{name} pulled a coat over both knees and let {zone} go on without help.",
+    "{name} slept through an hour of {zone} and missed nothing that would not come round again.",
+    "{name} found the one step in {zone} that the sun still had, and took it.",
+    "Nobody in {zone} needed {name} for a while, and that was that.",
+    "{name} put down what had to be carried and sat next to it.",
+    "{name} breathed in, breathed out, and called it an afternoon.",
+    "For a little while {name} was furniture, and content.",
 )
 
 

@@ -15,12 +15,17 @@ WARM = (
     "{name} shared a bench in {zone} with {other}; they agreed about {topic} and little else.",
     "“You should hear this,” said {name} to {other}, and it was about {topic}, again.",
     "{name} asked {other} about {topic} and got a better answer than expected.",
+    "{name} and {other} walked once round {zone}, slowly, on account of {topic}.",
+    "{other} had been meaning to ask somebody about {topic}; {name} was glad to be asked.",
+    "{name} told {other} the truth about {topic}, or most of it, and both felt better.",
 )
 COOL = (
     "{name} tried to talk to {other} about {topic}, but the words came out wrong.",
     "{name} and {other} had words over {topic}; it was not their best hour.",
     "{other} nodded politely while {name} explained {topic} for the third time.",
     "A remark about {topic} fell badly, and {name} and {other} looked past each other.",
+    "{name} brought up {topic}. {other} remembered something urgent.",
+    "{name} and {other} disagreed about {topic}, politely at first.",
 )
 TOPICS = (
     "the weather in {zone}",

@@ -11,10 +11,16 @@ STORIES = (
     "Piece by piece, {name} went on with the plan to {goal}.",
     "{name} would not be distracted: there was a goal, to {goal}.",
     "{name} crossed one more line off the list of what it takes to {goal}.",
+    "{name} meant to {goal}, and today it looked possible.",
+    "One small thing went right for {name}, who wants to {goal}.",
+    "{name} rolled up both sleeves: it takes time to {goal}, but less than yesterday.",
+    "{name} spent the hour on it. It is no small matter to {goal}.",
 )
 STUCK = (
     "{name} tried to {goal} and got nowhere today.",
     "{name} stared at the plan to {goal}; the plan stared back.",
+    "{name} had meant to {goal}, and sharpened a pencil instead.",
+    "All the same, thought {name}, somebody ought to {goal}. It was not to be today.",
 )
 DONE = (
     "It is done: {name} set out to {goal}, and has.",

@@ -27,7 +27,7 @@ def plan(file: WorldFile, *, world: Any, owner: Any = None) -> Plan:
     _plan_world(made, base, world, owner)
     _plan_zones(made, base, there)
     _plan_ways(made, base, there)
-    plan_agents(made, base)
+    plan_agents(made, base, world.pk)
     _check_room(made, there)
     return made
 
@@ -76,6 +76,11 @@ def _plan_zone(made: Plan, zone: ZoneEntry, before: ZoneEntry | None, row: Any) 
         made.zones.setdefault(row.pk, {})[name] = new
         if name == "permissions":
             old, new = zones.permission_names(old), zones.permission_names(new)
+        if name == "regeneration":
+            for resource in sorted(old.keys() | new.keys()):
+                if old.get(resource) != new.get(resource):
+                    made.note("zone", zone.name, f"rules.{name}.{resource}", old.get(resource), new.get(resource))
+            continue
         made.note("zone", zone.name, columns.shown(name), old, new)
 
 

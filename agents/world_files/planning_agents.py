@@ -16,11 +16,11 @@ from agents.world_files.schema import AgentEntry, WorldFile
 _FIELDS = ("id", "name", "lifecycle", "goals", *AgentSpec.EDITABLE)
 
 
-def plan_agents(made: Plan, base: WorldFile) -> None:
+def plan_agents(made: Plan, base: WorldFile, world_id: UUID) -> None:
     """Add to a plan what the file changes in the agents, compared with them and with what it said the last time."""
-    rows = Agent.objects.filter(world_id=made.world_id).order_by("ordinal")
+    rows = Agent.objects.filter(world_id=world_id).order_by("ordinal")
     there = {row["name"]: row for row in rows.values(*_FIELDS)}
-    in_force = _in_force(made.world_id)
+    in_force = _in_force(world_id)
     before = {agent.name: agent for agent in base.agents}
     for agent in made.file.agents:
         if (row := there.get(agent.name)) is None:
@@ -88,7 +88,7 @@ def _brief(mod: ModSpec | None) -> dict[str, Any] | None:
     return mod.model_dump(exclude={"name"}, exclude_defaults=True) if mod else None
 
 
-def _in_force(world_id: UUID | None) -> dict[UUID, dict[str, ModSpec]]:
+def _in_force(world_id: UUID) -> dict[UUID, dict[str, ModSpec]]:
     """Mods in force by agent and name, each as it would be asked for."""
     found: dict[UUID, dict[str, ModSpec]] = defaultdict(dict)
     for mod in Mod.objects.filter(agent__world_id=world_id, active=True).order_by("name"):

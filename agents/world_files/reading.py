@@ -93,8 +93,7 @@ def _compose(text: str | bytes, file: str) -> yaml.Node:
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        line, column = _place(error.problem_mark or error.context_mark)
         message = "one world a file" if "single document" in str(error.context) else str(error.problem)
         raise BadFile([Mistake(file, line, column, "", message)]) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -111,10 +110,14 @@ def _check_depth(text: str | bytes, file: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
-                mark = event.start_mark
-                raise BadFile([Mistake(file, mark.line + 1, mark.column + 1, "", "nested too deeply")])
+                raise BadFile([Mistake(file, *_place(event.start_mark), "", "nested too deeply")])
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+
+
+def _place(mark: Any) -> tuple[int, int]:
+    """Line and column, both from 1; 0 and 0 for nowhere."""
+    return (mark.line + 1, mark.column + 1) if mark else (0, 0)
 
 
 def _one_line(error: Exception) -> str:
@@ -153,9 +156,7 @@ class _Tree:
             if (inner := _inside(node, part, key=at_key and i == len(path) - 1)) is None:
                 break
             node = inner
-        mark = node.start_mark if node is not None else None
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        return Mistake(self.file, line, column, written(path), message)
+        return Mistake(self.file, *_place(node.start_mark if node else None), written(path), message)
 
     def value(self, node: yaml.Node, path: Path) -> Any:
         """The plain value of a node. Mistakes are collected; what is mistaken is None."""
@@ -179,8 +180,7 @@ class _Tree:
         return self._done[id(node)]
 
     def _refuse(self, node: yaml.Node, path: Path, message: str) -> None:
-        mark = node.start_mark
-        self.mistakes.append(Mistake(self.file, mark.line + 1, mark.column + 1, written(path), message))
+        self.mistakes.append(Mistake(self.file, *_place(node.start_mark), written(path), message))
 
     def _sequence(self, node: yaml.SequenceNode, path: Path) -> Any:
         if not node.tag.endswith("2002:seq"):

@@ -13,7 +13,7 @@ from domains import sql
 from domains.thunderflow.actions import NewEvent, publish_many
 from zones.events import zone_stream
 
-_TYPES = {
+TYPES = {
     "description": "text", "openness": "float8", "conscientiousness": "float8", "extraversion": "float8",
     "agreeableness": "float8", "neuroticism": "float8", "capabilities": "jsonb", "reasoner": "text", "model": "text",
     "temperature": "float8", "max_tokens": "int4", "system_prompt": "text", "movement_range": "float8",
@@ -23,11 +23,11 @@ _TYPES = {
 # A shorter interval counts at once: nobody waits out the old one.
 UPDATE = f"""
 UPDATE pac_agents a SET
-    {", ".join(f"{name} = coalesce(u.{name}, a.{name})" for name in _TYPES)},
+    {", ".join(f"{name} = coalesce(u.{name}, a.{name})" for name in TYPES)},
     due_tick = CASE WHEN u.tick_interval < a.tick_interval
                     THEN greatest(%s + 1, least(a.due_tick, a.last_tick + u.tick_interval)) ELSE a.due_tick END,
     updated_at = now()
-FROM jsonb_to_recordset(%s) AS u (id uuid, {", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
+FROM jsonb_to_recordset(%s) AS u (id uuid, {", ".join(f"{name} {kind}" for name, kind in TYPES.items())})
 WHERE a.id = u.id RETURNING a.id, a.name, a.zone_id
 """
 DUE = """

@@ -88,7 +88,11 @@ def _fault(row: ActiveDomain, now: datetime) -> str | None:
     if row.status == Status.CRASHED:
         return f"crashed: {row.reason}"
     if row.status == Status.WAITING and row.waiting_since and now - row.waiting_since > FAULT_AFTER:
-        return f"has waited {(now - row.waiting_since).seconds} s for a heartbeat"
+        return f"has waited {_seconds(row.waiting_since, now)} s for a heartbeat"
     if row.status == Status.ACTIVE and row.ticked_at and now - row.ticked_at > FAULT_AFTER:
-        return f"has had no tick for {(now - row.ticked_at).seconds} s"
+        return f"has had no tick for {_seconds(row.ticked_at, now)} s"
     return None
+
+
+def _seconds(since: datetime, now: datetime) -> int:
+    return int((now - since).total_seconds())

@@ -19,6 +19,7 @@ class Probe(DomainConfig):
     def __init__(self, domain: str, depends_on: tuple[str, ...] = ()) -> None:
         self.label = self.domain = PREFIX + domain
         super().__init__(self.label, sys.modules[__name__])
+        self.apps, self.models = apps, {}  # what Django sets when it loads an app
         self.depends_on = tuple(PREFIX + name for name in depends_on)
         self.calls: list[str] = []
         self.failures: dict[str, BaseException] = {}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from domains.lifecycle import Tick, all_domains
+from domains.lifecycle import Tick
 from domains.thunderblock import actions, guards
 from domains.thunderlink.models import Heart, HeartbeatTick
 

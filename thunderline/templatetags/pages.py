@@ -1,4 +1,4 @@
-"""What the pages' templates need: bars drawn as SVG (no inline styles, so a strict CSP holds) and numbers for people."""
+"""For the pages: bars drawn as SVG (no inline styles, so that a strict CSP holds) and numbers for people."""
 
 from __future__ import annotations
 
@@ -67,6 +67,8 @@ def percent(value: Any) -> str:
 @register.filter
 def signed(value: Any, digits: int = 2) -> str:
     """A number with its sign, a true minus, and no more digits than it needs."""
+    if not round(float(value), digits):
+        return "0"
     text = f"{float(value):+.{digits}f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
 
@@ -75,6 +77,12 @@ def signed(value: Any, digits: int = 2) -> str:
 def words(name: Any) -> str:
     """`work_on_goal` as people write it."""
     return str(name).replace("_", " ")
+
+
+@register.filter
+def by_score(scores: dict[str, float]) -> list[tuple[str, float]]:
+    """Names with their scores, the best first: jsonb keeps no order."""
+    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 @register.filter

@@ -1,1 +1,1 @@
-"""The pages. Each reads through the apps' `queries.py`, writes through their `actions.py`, and shows nobody what is not theirs."""
+"""The pages. Each reads through `queries.py`, writes through `actions.py`, and shows nobody what is not theirs."""

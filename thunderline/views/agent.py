@@ -68,9 +68,7 @@ def ticks(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     if not before.isdecimal():
         raise Http404
     older = agents.ticks(agent_id, limit=TICKS_SHOWN, before=int(before))
-    return render(
-        request, "parts/ticks.html", {"agent": agent, "ticks": older, "more": len(older) == TICKS_SHOWN}
-    )
+    return render(request, "parts/ticks.html", {"agent": agent, "ticks": older, "more": len(older) == TICKS_SHOWN})
 
 
 # --- Buttons -------------------------------------------------------------------------------------------------

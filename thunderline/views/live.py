@@ -44,19 +44,13 @@ class Rendered:
     replaces: bool
 
 
-def respond(
-    request: HttpRequest, template: str, panels: Sequence[Panel], context: Mapping[str, Any]
-) -> HttpResponse:
+def respond(request: HttpRequest, template: str, panels: Sequence[Panel], context: Mapping[str, Any]) -> HttpResponse:
     """The whole page, or for a poll the panels that changed (204 when none did)."""
     polled = bool(request.headers.get("HX-Request"))
     rendered = [_render(request, panel, replaces=polled) for panel in panels]
     if polled:
         changed = [panel for panel in rendered if request.GET.get(panel.name) != panel.digest]
-        response = (
-            render(request, "parts/changed.html", {"panels": changed})
-            if changed
-            else HttpResponse(status=204)
-        )
+        response = render(request, "parts/changed.html", {"panels": changed}) if changed else HttpResponse(status=204)
     else:
         metrics.page_views.labels(template.removesuffix(".html")).inc()
         whole = {**context, "now": timezone.now(), "panels": {panel.name: panel for panel in rendered}}

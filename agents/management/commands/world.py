@@ -114,8 +114,7 @@ class Command(BaseCommand):
 
     def _reset(self, *, name: str, yes: bool, json: bool, **_: Any) -> None:
         world = _world(name)
-        if not yes:
-            self._confirm(f"Reset {name}? {world.tick} world ticks and all memories will be gone.", yes)
+        self._confirm(f"Reset {name}? {world.tick} world ticks and all memories will be gone.", yes)
         with _progress(0) as made:
             file = loading.reset(name, by=OPERATOR, progress=made)
         said = {"world": name, "action": "reset", "zones": len(file.zones), "agents": len(file.agents)}

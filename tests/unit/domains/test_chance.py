@@ -30,7 +30,9 @@ def test_the_same_key_draws_the_same_numbers(key: tuple[int, int, int, str]) -> 
 
 def test_the_numbers_are_the_same_in_every_process_and_for_ever() -> None:
     """A change of these numbers changes the history of every world: it is a new version of the world format."""
-    code = "from domains.chance import Chance; c = Chance(42, 7, 1000, 'decide'); print([c.uniform() for _ in range(3)])"
+    code = (
+        "from domains.chance import Chance; c = Chance(42, 7, 1000, 'decide'); print([c.uniform() for _ in range(3)])"
+    )
     said = {
         subprocess.run(
             [sys.executable, "-c", code],

@@ -136,7 +136,7 @@ def test_words_come_back_as_they_were_joined(words: list[str]) -> None:
 
 
 def test_the_manual_lists_every_setting_as_it_is() -> None:
-    """To mend it: `python -c "from thunderline.config import document; print(document(), end='')" > docs/settings.md`."""
+    """To mend it: `python -c 'from thunderline.config import *; print(document(), end="")' > docs/settings.md`."""
     assert (BASE_DIR / "docs" / "settings.md").read_text() == config.document()
 
 

@@ -1,0 +1,73 @@
+"""Fixtures that every folder of tests may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+
+import psycopg
+import pytest
+from django.test import Client
+
+from domains.thunderblock import guards
+from tests.factories import make_user
+from tests.tables import commits
+
+__all__ = ["commits"]
+
+
+class CountQueries(Protocol):
+    """`with count_queries() as statements:` — what was sent to PostgreSQL, raw statements too."""
+
+    def __call__(self) -> AbstractContextManager[list[str]]: ...
+
+
+@pytest.fixture(autouse=True)
+def _fresh_guards() -> None:
+    guards.forget()
+
+
+@pytest.fixture
+def operator(db: None) -> Any:
+    """Somebody who may do everything."""
+    return make_user("operator", operator=True)
+
+
+@pytest.fixture
+def member(db: None) -> Any:
+    """Somebody who is signed in, and no more."""
+    return make_user("member")
+
+
+@pytest.fixture
+def as_operator(client: Client, operator: Any) -> Client:
+    """A browser in which the operator is signed in."""
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def count_queries(monkeypatch: pytest.MonkeyPatch) -> CountQueries:
+    """Counts below Django, where raw SQL passes too. Savepoints and session settings are not counted."""
+    send = psycopg.Cursor.execute
+    seen: list[list[str]] = []
+
+    def execute(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        text = query.decode() if isinstance(query, bytes) else str(query)
+        if seen and not text.startswith(("SAVEPOINT", "RELEASE", "SET ")):
+            seen[-1].append(text)
+        return send(self, query, *args, **kwargs)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", execute)
+
+    @contextmanager
+    def counting() -> Iterator[list[str]]:
+        statements: list[str] = []
+        seen.append(statements)
+        try:
+            yield statements
+        finally:
+            seen.remove(statements)
+
+    return counting

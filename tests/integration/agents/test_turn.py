@@ -1,0 +1,306 @@
+"""One zone's turn: chunks, queries, what a tick leaves behind."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from psycopg import Connection
+
+from agents.engine import loop, rows, turn
+from agents.models import Agent, TickLog
+from domains import sql
+from memory.models import MemoryNode
+from tests.integration.agents.living import allow, check_counts, events, live, logs, make_world, people, person
+from zones.models import World, Zone
+
+pytestmark = pytest.mark.django_db
+
+TICKED = {
+    "energy", "creativity", "focus", "social", "exploration", "mood", "activity", "current_focus", "goals",
+    "working_memory", "x", "y", "z", "tick_number", "last_tick", "due_tick", "updated_at",
+}  # fmt: skip
+
+
+# --- Chunks --------------------------------------------------------------------------------------------------
+
+
+def test_a_large_zone_takes_several_transactions() -> None:
+    world, (zone,) = make_world({"capacity": 500, "environment_interval": 1})
+    people(zone, 450)
+    allow(world, 1)
+    loop.run(seconds=0, world_id=world.pk)  # no time, nothing done
+    assert not logs(world)
+    loop._step(loop.Stint(), world.pk)  # the clock goes to 1
+    chunks = []
+    while done := turn.take(world.pk):
+        chunks.append(done.ticks)
+        zone.refresh_from_db()
+        assert (zone.due_tick <= 1) == (len(chunks) < 3)
+    assert chunks == [200, 200, 50]
+    assert len(events(zone.pk, "environment_tick")) == 1
+    assert Agent.objects.filter(world=world, tick_number=1, last_tick=1, due_tick=2).count() == 450
+    ordinals = dict(Agent.objects.values_list("pk", "ordinal"))
+    told = [ordinals[sql_uuid(event.payload["agent_id"])] for event in events(zone.pk, "agent_ticked")]
+    assert told == list(range(450))
+
+
+def sql_uuid(text: str) -> object:
+    from uuid import UUID
+
+    return UUID(text)
+
+
+def test_a_full_last_chunk_is_followed_by_one_that_finishes() -> None:
+    """200 of 200: whether anybody else is due is only seen by the next turn."""
+    world, (zone,) = make_world({"capacity": 300, "environment_interval": 1})
+    people(zone, 200)
+    stint = live(world)
+    assert (stint.ticks, stint.turns, stint.advances) == (200, 2, 1)
+    assert len(events(zone.pk, "environment_tick")) == 1
+
+
+def test_the_chunk_size_is_a_setting(settings: object) -> None:
+    settings.CHUNK_SIZE = 7  # type: ignore[attr-defined]
+    world, (zone,) = make_world()
+    people(zone, 20)
+    assert live(world).turns == 3
+
+
+@pytest.mark.timeout(240)
+def test_ten_thousand_in_one_place() -> None:
+    world, (zone,) = make_world({"capacity": 10_000})
+    people(zone, 10_000)
+    stint = live(world, 2)
+    assert stint.ticks == 20_000
+    assert TickLog.objects.filter(zone_id=zone.pk).count() == 20_000
+    assert Agent.objects.filter(world=world).exclude(tick_number=2).count() == 0
+    assert {event.seq for event in events(zone.pk)} == set(range(1, len(events(zone.pk)) + 1))
+    check_counts(world)
+
+
+# --- Queries -------------------------------------------------------------------------------------------------
+
+
+class Statements:
+    """Counts the statements of a block, those that go past Django too: as the server's statistics would."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        self.monkeypatch = monkeypatch
+
+    def __enter__(self) -> "Statements":
+        from psycopg import Cursor
+
+        execute, copy = Cursor.execute, Cursor.copy
+
+        def counted_execute(cursor: Cursor, *args: object, **kwargs: object) -> object:
+            self.count += 1
+            return execute(cursor, *args, **kwargs)  # type: ignore[arg-type]
+
+        def counted_copy(cursor: Cursor, *args: object, **kwargs: object) -> object:
+            self.count += 1
+            return copy(cursor, *args, **kwargs)  # type: ignore[arg-type]
+
+        self.monkeypatch.setattr(Cursor, "execute", counted_execute)
+        self.monkeypatch.setattr(Cursor, "copy", counted_copy)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.monkeypatch.undo()
+
+
+@pytest.mark.parametrize("modded", [False, True])
+def test_a_turn_costs_the_same_few_statements_for_ten_and_for_many(
+    modded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    for n in (10, 150):
+        mods = [{"name": "hat", "kind": "skill", "effects": {"trait_modifiers": {"openness": 0.1}}}]
+        world, (zone,) = make_world({"capacity": 200}, name=f"World {n}")
+        people(zone, n, mods=mods if modded else [])
+        live(world, 2)
+        allow(world, 1)
+        loop._step(loop.Stint(), world.pk)
+        with Statements(monkeypatch) as statements:
+            done = turn.take(world.pk)
+        assert done
+        assert done.ticks == n
+        assert MemoryNode.objects.filter(agent__world=world).exists()
+        counts.append(statements.count)
+    # savepoint, claim, agents, [mods], update, logs, [memories], zone, streams, events, release
+    assert counts[0] <= counts[1] <= counts[0] + 1  # ten may have nothing to remember
+    assert counts[1] <= (11 if modded else 10) + 1
+
+
+def test_a_turn_goes_past_django(django_assert_num_queries: object) -> None:
+    """The ORM takes no part in a tick: only the transaction's own statements are seen by it."""
+    world, (zone,) = make_world()
+    people(zone, 10)
+    live(world)
+    allow(world, 1)
+    loop._step(loop.Stint(), world.pk)
+    with CaptureQueriesContext(connection) as seen:
+        assert turn.take(world.pk)
+    assert all("SAVEPOINT" in query["sql"] for query in seen.captured_queries)
+
+
+# --- Storage -------------------------------------------------------------------------------------------------
+
+
+def test_no_index_holds_what_a_tick_changes() -> None:
+    """Or updates are no longer HOT: each would write to every index."""
+    found = sql.fetch_rows(
+        """SELECT i.indexrelid::regclass::text, a.attname FROM pg_index i
+           JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
+           WHERE i.indrelid = 'pac_agents'::regclass"""
+    )
+    assert len(found) >= 3
+    assert not [(index, column) for index, column in found if column in TICKED]
+    expressions = sql.fetch_rows(
+        """SELECT pg_get_indexdef(indexrelid) FROM pg_index
+           WHERE indrelid = 'pac_agents'::regclass AND (indexprs IS NOT NULL OR indpred IS NOT NULL)"""
+    )
+    assert not expressions
+
+
+def test_the_list_of_what_a_tick_changes_is_complete() -> None:
+    assigned = {word.split("=")[0].strip() for word in rows.UPDATE.split("SET")[1].split("FROM")[0].split(",")}
+    assert {name for name in assigned if name} | {"z"} == TICKED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_updates_of_agents_are_hot() -> None:
+    world, zones = make_world({"capacity": 200}, {"capacity": 200})
+    for n, zone in enumerate(zones):
+        people(zone, 150, first=150 * n, goals=[{"name": "mend the bridge"}, {"name": "learn to whistle"}])
+    before = updates()
+    live(world, 30)
+    total, hot = (now - then for now, then in zip(updates(), before, strict=True))
+    assert total == 300 * 30
+    assert hot / total >= 0.95, f"{hot} of {total} updates are HOT"
+
+
+def updates() -> tuple[int, int]:
+    """Updates of agents' rows so far, and how many of them were HOT."""
+    sql.fetch_rows("SELECT pg_stat_force_next_flush()")
+    found = sql.fetch_rows("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'pac_agents'")
+    return found[0][0], found[0][1]
+
+
+# --- What a tick leaves behind -------------------------------------------------------------------------------
+
+
+def test_a_tick_log_is_complete() -> None:
+    world, (zone,) = make_world()
+    mara = person(zone, goals=[{"name": "mend the bridge"}])
+    live(world, 5)
+    mara.refresh_from_db()
+    found = logs(mara)
+    assert [log.tick_number for log in found] == [log.world_tick for log in found] == [1, 2, 3, 4, 5]
+    for log in found:
+        assert log.zone_id == zone.pk
+        assert log.processing_time > 0
+        assert 0 < log.confidence <= 1
+        assert len(log.state_hash) == 16
+        assert log.action in log.reasoning
+        assert log.narrative
+        assert log.decision.keys() == {"arguments", "expected", "alternatives", "band", "failed"}
+        assert log.decision["expected"]
+        assert log.action in log.decision["alternatives"] or len(log.decision["alternatives"]) == 4
+        assert log.review == {"verdict": "allow", "reason": ""}
+        assert log.stage_ms.keys() == {"perceive", "decide", "review", "apply", "remember", "narrate", "record"}
+        assert log.error is log.usage is None
+        assert log.inserted_at.tzinfo
+    energy = 80 + sum(log.stat_changes.get("energy", 0) for log in found)
+    assert energy == pytest.approx(mara.energy, abs=0.05)
+
+
+def test_each_tick_is_told_once_with_what_it_came_to() -> None:
+    world, (zone,) = make_world()
+    mara = person(zone)
+    live(world, 3)
+    told = events(zone.pk, "agent_ticked")
+    for event, log in zip(told, logs(mara), strict=True):
+        payload = event.payload
+        assert (payload["tick_number"], payload["action"]) == (log.tick_number, log.action)
+        assert payload["narrative"] == log.narrative
+        assert payload["state_hash"] == bytes(log.state_hash).hex()
+    mara.refresh_from_db()
+    last = told[-1].payload
+    assert (last["energy"], last["mood"], last["x"], last["activity"]) == (mara.energy, mara.mood, mara.x, mara.activity)
+
+
+def test_first_ticks_are_spread_over_the_interval() -> None:
+    world, (zone,) = make_world()
+    people(zone, 12, interval=4)
+    live(world, 8)
+    per_tick = [TickLog.objects.filter(world_tick=k, zone_id=zone.pk).count() for k in range(1, 9)]
+    assert per_tick == [3] * 8
+
+
+def test_only_active_agents_tick() -> None:
+    world, (zone,) = make_world()
+    five = people(zone, 5)
+    for agent, state in zip(five[1:], ("seed", "dormant", "suspended", "archived"), strict=True):
+        Agent.objects.filter(pk=agent.pk).update(lifecycle=state)
+    live(world, 2)
+    assert {log.agent_id for log in logs(world)} == {five[0].pk}
+
+
+def test_what_a_zone_needs_is_written_once() -> None:
+    world, (zone,) = make_world({"food": 50.0, "environment_interval": 3})
+    people(zone, 30)
+    live(world, 6)
+    zone.refresh_from_db()
+    changes = events(zone.pk, "resource_changed")
+    assert changes
+    assert changes[-1].payload["new_resources"] == zone.resources
+    food = 50.0 + sum(event.payload["changes"].get("food", 0) for event in changes)
+    assert food == pytest.approx(zone.food, abs=0.01)
+    assert [event.payload["tick"] for event in events(zone.pk, "environment_tick")] == [3, 6]
+    assert zone.environment_due == 9
+
+
+def test_an_empty_zone_has_its_weather() -> None:
+    world, (zone,) = make_world({"environment_interval": 2})
+    assert live(world, 4).ticks == 0
+    assert [event.payload["tick"] for event in events(zone.pk)[1:] if "environment" in event.topic] == [2, 4]
+
+
+def test_somebody_else_s_tick_is_not_written_over() -> None:
+    """The update is guarded by the tick number; all of it is refused."""
+    world, (zone,) = make_world()
+    one, two = people(zone, 2)
+    states = rows.read_due(zone.pk, 1_000, 10)
+    assert len(states) == 2
+    Agent.objects.filter(pk=two.pk).update(tick_number=1)
+    for state in states:
+        state.tick_number += 1
+    with pytest.raises(rows.Conflict, match="1 of 2 agents had changed"):
+        rows.write_agents(states)
+    assert one.world_id == world.pk
+
+
+def test_a_world_that_is_done_has_nothing_to_do() -> None:
+    world, (zone,) = make_world()
+    people(zone, 1)
+    live(world)
+    stint = loop.run(seconds=5, world_id=world.pk)
+    assert (stint.ticks, stint.turns, stint.advances, stint.exhausted) == (0, 0, 0, False)
+
+
+def test_a_stint_without_time_says_so() -> None:
+    world, (zone,) = make_world()
+    people(zone, 1)
+    allow(world, 1_000_000)
+    assert loop.run(seconds=0.05, world_id=world.pk).exhausted
+    assert World.objects.get(pk=world.pk).tick > 0
+    assert Zone.objects.get(pk=zone.pk).agent_count == 1
+
+
+def test_any_world_may_be_taken_when_none_is_named() -> None:
+    for n in range(2):
+        world, (zone,) = make_world(name=f"World {n}")
+        people(zone, 2)
+        allow(world, 3)
+    assert loop.run(seconds=30).ticks == 12
+    assert isinstance(sql.raw(), Connection)

@@ -1,0 +1,237 @@
+"""Worlds and zones in the admin: every write goes through `zones.actions`; what ticks change is only shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from domains.readonly import Large, Lasting, Log, Refusing
+from zones import queries
+from zones.actions import places, worlds
+from zones.errors import ZoneError
+from zones.models import PROPERTIES, RESOURCES, Crossing, Neighbour, Notice, Permission, World, Zone
+
+STATUS_COLOURS = {"running": "success", "paused": "warning"}
+
+
+class WorldFilter(admin.SimpleListFilter):
+    """By world, for any model that has a `world`; loads names only."""
+
+    title = "world"
+    parameter_name = "world"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Every world there is."""
+        return [(str(pk), name) for pk, name in queries.worlds().order_by("name").values_list("pk", "name")[:200]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """What belongs to the chosen one; nothing when there is no such world."""
+        if self.value() is None:
+            return queryset
+        try:
+            return queryset.filter(world_id=UUID(self.value()))
+        except ValueError:
+            return queryset.none()
+
+
+@admin.register(World)
+class WorldAdmin(Refusing, Lasting, ModelAdmin):
+    refusals = (ZoneError,)
+    list_display = ["name", "shown_status", "tick", "target_tick", "rate", "access", "owner"]
+    list_filter = ["status", "access"]
+    list_select_related = ["owner"]
+    search_fields = ["name", "description"]
+    autocomplete_fields = ["owner", "members"]
+    actions = ["pause", "resume", "step_once", "step_ten"]
+    fieldsets = [
+        (None, {"fields": ["name", "description", "seed"]}),
+        ("Who may see it", {"fields": ["owner", "access", "members"]}),
+        ("Clock", {"fields": ["rate", "status", "tick", "target_tick", "inserted_at", "updated_at"]}),
+    ]
+    EDITABLE = ("name", "description", "owner", "access", "rate")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[World]:
+        """Without the world files, which may be megabytes."""
+        return super().get_queryset(request).defer("source")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: World | None = None) -> list[str]:
+        """The clock is moved by actions; the seed is given once."""
+        fixed = ["status", "tick", "target_tick", "inserted_at", "updated_at"]
+        return ["seed", *fixed] if obj else fixed
+
+    @display(description="status", ordering="status", label=STATUS_COLOURS)
+    def shown_status(self, world: World) -> str:
+        """The status as a coloured label."""
+        return world.status
+
+    def save_model(self, request: HttpRequest, obj: World, form: forms.ModelForm[World], change: bool) -> None:
+        """Make or edit by the actions, so that ticks under way keep what they changed."""
+        if not change:
+            given = {name: form.cleaned_data[name] for name in ("name", "seed", "description", "access", "rate")}
+            obj.pk = worlds.create(by=obj.owner or request.user, **given).pk
+            return
+        changes = {name: form.cleaned_data[name] for name in self.EDITABLE if name in form.changed_data}
+        if changes:
+            with transaction.atomic():
+                world = worlds.lock(form.initial["name"])
+                if world is not None:
+                    worlds.edit(world, **changes)
+
+    @admin.action(description="Pause", permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[World]) -> None:
+        """Stop the clocks after the tick under way."""
+        self._each(request, queryset, worlds.pause, "paused")
+
+    @admin.action(description="Resume", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[World]) -> None:
+        """Let heartbeats move the clocks again."""
+        self._each(request, queryset, worlds.resume, "running")
+
+    @admin.action(description="Go on by one tick", permissions=["change"])
+    def step_once(self, request: HttpRequest, queryset: QuerySet[World]) -> None:
+        """One tick, paused or not."""
+        self._each(request, queryset, worlds.step, "going on by one tick")
+
+    @admin.action(description="Go on by ten ticks", permissions=["change"])
+    def step_ten(self, request: HttpRequest, queryset: QuerySet[World]) -> None:
+        """Ten ticks, paused or not."""
+        self._each(request, queryset, lambda pk: worlds.step(pk, ticks=10), "going on by ten ticks")
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[World], act: Callable[[UUID], object], done: str) -> None:
+        for pk, name in queryset.values_list("pk", "name"):
+            with self.telling(request, f"{name} is {done}."):
+                act(pk)
+
+
+class ZoneForm(forms.ModelForm):
+    """The permission bits as boxes to tick."""
+
+    permissions = forms.TypedMultipleChoiceField(
+        choices=[(bit.value, bit.name.lower().replace("_", " ")) for bit in Permission],
+        coerce=int,
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="What an ordinary member of the world may do here.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        bits = self.instance.permissions
+        self.initial["permissions"] = [bit.value for bit in Permission if bits & bit]
+
+    def clean_permissions(self) -> int:
+        """The bits again."""
+        return sum(cast("list[int]", self.cleaned_data["permissions"]))
+
+    class Meta:
+        model = Zone
+        fields = ["world", "name", "description", "capacity", "closed", "permissions"]
+
+
+@admin.register(Zone)
+class ZoneAdmin(Refusing, Large, Lasting, ModelAdmin):
+    refusals = (ZoneError,)
+    form = ZoneForm
+    list_display = ["name", "world", "agent_count", "capacity", *RESOURCES, "entropy", "due_tick", "closed"]
+    list_filter = [WorldFilter, "closed"]
+    list_select_related = ["world"]
+    search_fields = ["name"]
+    ordering = ["world_id", "ordinal"]
+    autocomplete_fields = ["world"]
+    RULES = ("movement_cost", "interaction_range", "regeneration", "spawning", "environment_interval")
+    EDITABLE = ("description", "capacity", "closed", "permissions", *RULES)
+    LIVING = (
+        *PROPERTIES, *RESOURCES, "entropy", "thermal", "agent_count", "active_session_count", "environment_due",
+        "due_tick", "happenings", "assigned_server", "inserted_at", "updated_at",
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Zone]:
+        """Without what no list shows."""
+        return super().get_queryset(request).defer("happenings", "world__source")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Zone | None = None) -> Any:
+        """What lives is there once the zone is."""
+        given = [
+            (None, {"fields": ["world", "name", "description"]}),
+            ("Who may do what", {"fields": ["capacity", "closed", "permissions"]}),
+            ("Rules", {"fields": list(self.RULES)}),
+        ]
+        return [*given, ("Now", {"fields": list(self.LIVING)})] if obj else given
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Zone | None = None) -> list[str]:
+        """Ticks change what lives; world and name are given once."""
+        return ["world", "name", *self.LIVING] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Zone, form: forms.ModelForm[Zone], change: bool) -> None:
+        """Make or edit by the actions, under the zone's lock."""
+        with transaction.atomic():
+            if change:
+                changes = {name: form.cleaned_data[name] for name in self.EDITABLE if name in form.changed_data}
+                places.edit_many({obj.pk: changes})
+            else:
+                given = {name: form.cleaned_data[name] for name in ("name", *self.EDITABLE)}
+                obj.pk = places.create_many(obj.world, [given])[0].pk
+
+
+@admin.register(Neighbour)
+class NeighbourAdmin(Large, ModelAdmin):
+    list_display = ["zone", "other", "permeability"]
+    list_select_related = ["zone", "other"]
+    search_fields = ["zone__name", "other__name"]
+    autocomplete_fields = ["zone", "other"]
+    fields = ["zone", "other", "permeability"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Neighbour]:
+        """Names of the zones, not their stories."""
+        return super().get_queryset(request).defer("zone__happenings", "other__happenings")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Neighbour | None = None) -> list[str]:
+        """A way leads where it leads."""
+        return ["zone", "other"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Neighbour, form: Any, change: bool) -> None:
+        """Both directions at once."""
+        places.connect([(obj.zone_id, obj.other_id, obj.permeability)])
+        obj.pk = Neighbour.objects.values_list("pk", flat=True).get(zone_id=obj.zone_id, other_id=obj.other_id)
+
+    def delete_model(self, request: HttpRequest, obj: Neighbour) -> None:
+        """Both directions at once."""
+        places.cut_ways([(obj.zone_id, obj.other_id), (obj.other_id, obj.zone_id)])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Neighbour]) -> None:
+        """Both directions at once."""
+        pairs = list(queryset.values_list("zone_id", "other_id"))
+        places.cut_ways([*pairs, *((other, one) for one, other in pairs)])
+
+
+@admin.register(Crossing)
+class CrossingAdmin(Log, ModelAdmin):
+    list_display = ["agent_id", "world", "origin", "destination", "leave_tick"]
+    list_filter = [WorldFilter]
+    list_select_related = ["world", "origin", "destination"]
+    search_fields = ["origin__name", "destination__name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Crossing]:
+        """Names of world and zones only."""
+        return super().get_queryset(request).defer("world__source", "origin__happenings", "destination__happenings")
+
+
+@admin.register(Notice)
+class NoticeAdmin(Log, ModelAdmin):
+    list_display = ["text", "author", "zone", "world_tick", "inserted_at"]
+    list_select_related = ["zone"]
+    search_fields = ["text", "author", "zone__name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
+        """Names of the zones, not their stories."""
+        return super().get_queryset(request).defer("zone__happenings")
