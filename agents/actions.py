@@ -54,7 +54,7 @@ def create(spec: AgentSpec, *, world_id: UUID, zone_id: UUID, by: str) -> Agent:
 
 
 def create_many(wanted: Sequence[tuple[UUID, AgentSpec]], *, world_id: UUID, by: str) -> list[Agent]:
-    """Make agents, active, each in its zone, in this order of ordinals, with one COPY; each tells its event.
+    """Make agents, active, each in its zone, in this order of ordinals, in batches; each tells its event.
 
     Their first ticks are spread over their intervals. Raises: NotFound, Invalid (a name taken twice),
     zones.errors.ZoneFull; nothing is made then.
@@ -230,15 +230,28 @@ def _lock(agent_ids: Sequence[UUID]) -> tuple[list[Agent], dict[UUID, Any]]:
     if not wanted:
         raise NotFound("no agent was named")
     for _ in range(10):
-        before = dict(Agent.objects.filter(pk__in=wanted).values_list("pk", "zone_id"))
-        if missing := set(wanted) - before.keys():
-            raise NotFound(f"there is no agent {', '.join(sorted(map(str, missing)))}")
-        zones = places.lock_many(before.values())
-        found = Agent.objects.select_related("world").defer("world__source").filter(pk__in=wanted)
-        agents = list(found.order_by("pk"))
-        if {a.zone_id for a in agents} <= zones.keys():
-            return agents, zones
+        try:
+            with transaction.atomic():  # zones that were locked in vain are let go, or the order of locks is lost
+                return _lock_where_they_are(wanted)
+        except _Moved:
+            continue
     raise WrongState("the agents keep moving; try again")
+
+
+class _Moved(Exception):
+    """Somebody went elsewhere before its zone was locked."""
+
+
+def _lock_where_they_are(wanted: Sequence[UUID]) -> tuple[list[Agent], dict[UUID, Any]]:
+    before = dict(Agent.objects.filter(pk__in=wanted).values_list("pk", "zone_id"))
+    if missing := set(wanted) - before.keys():
+        raise NotFound(f"there is no agent {', '.join(sorted(map(str, missing)))}")
+    zones = places.lock_many(before.values())
+    found = Agent.objects.select_related("world").defer("world__source").filter(pk__in=wanted)
+    agents = list(found.order_by("pk"))
+    if not {a.zone_id for a in agents} <= zones.keys():
+        raise _Moved
+    return agents, zones
 
 
 # --- Mods ----------------------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ class ModInline(TabularInline):
     extra = 0
     can_delete = False
     show_change_link = True
+    hide_title = True
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Mods are applied by their own form."""

@@ -126,6 +126,7 @@ def _impatient_connection() -> Iterator[None]:
         yield
     finally:
         own.close()
+        del connections["default"]  # or the next copy would be one of this
 
 
 def _ask() -> None:

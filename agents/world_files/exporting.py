@@ -17,7 +17,7 @@ from agents.models import TRAITS, Agent, Lifecycle, Mod
 from agents.specs import AgentSpec
 from agents.world_files import columns
 from agents.world_files.planning_agents import spec_of
-from agents.world_files.reading import no_collector
+from agents.world_files.reading import PLAIN_WORDS, no_collector
 from agents.world_files.schema import AgentEntry, WorldFile, ZoneEntry
 from zones import queries as zones
 
@@ -94,7 +94,15 @@ def _agent(row: Agent, zone: str, mods: list[dict[str, Any]]) -> AgentEntry:
 
 
 class _Dumper(yaml.CSafeDumper):
-    """Small mappings go on one line. An alias would puzzle who reads the file."""
+    """Small mappings go on one line. An alias would puzzle who reads the file.
+
+    Text is quoted when YAML 1.1 or 1.2 takes it for something else: both kinds of readers are about.
+    """
+
+    yaml_implicit_resolvers = {
+        first: [*yaml.CSafeDumper.yaml_implicit_resolvers.get(first, []), *PLAIN_WORDS.get(first, [])]
+        for first in yaml.CSafeDumper.yaml_implicit_resolvers.keys() | PLAIN_WORDS.keys()
+    }
 
     def ignore_aliases(self, data: Any) -> bool:
         """Never an alias."""

@@ -44,6 +44,10 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
 
+PLAIN_WORDS = _Loader.yaml_implicit_resolvers
+"""What unquoted words are taken for, by their first character."""
+
+
 @contextmanager
 def no_collector() -> Iterator[None]:
     """Keep Python's cycle collector from walking the same half million nodes over and over: 4 s of 5."""

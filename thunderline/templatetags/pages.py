@@ -88,7 +88,7 @@ def by_score(scores: dict[str, float]) -> list[tuple[str, float]]:
 @register.filter
 def span(seconds: Any) -> str:
     """Seconds as the largest unit that fits them."""
-    seconds = float(seconds or 0)
+    seconds = max(0.0, float(seconds or 0))
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"

@@ -51,7 +51,7 @@ def show(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 def memories(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """The memories nearest in meaning to `q`, or the newest when nothing is asked."""
     agent = _visible(request, agent_id)
-    wanted = request.GET.get("q", "").strip()[:500]
+    wanted = live.asked(request)[:500]
     found = (
         memory.search(agent_id, wanted, limit=MEMORIES_SHOWN)
         if wanted
@@ -65,7 +65,7 @@ def ticks(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """Older ticks, those below the number `before`."""
     agent = _visible(request, agent_id)
     before = request.GET.get("before", "")
-    if not before.isdecimal():
+    if not before.isdecimal() or len(before) > 18:
         raise Http404
     older = agents.ticks(agent_id, limit=TICKS_SHOWN, before=int(before))
     return render(request, "parts/ticks.html", {"agent": agent, "ticks": older, "more": len(older) == TICKS_SHOWN})

@@ -17,7 +17,7 @@ from zones import queries as zones
 
 ZONES_SHOWN = 48
 AGENTS_SHOWN = 12
-STORIES_SHOWN = 30
+STORIES_SHOWN = 24
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,11 @@ def _render(request: HttpRequest, panel: Panel, *, replaces: bool) -> Rendered:
     return Rendered(panel.name, mark_safe(html), f"{crc32(html.encode()):08x}", replaces)  # noqa: S308
 
 
+def asked(request: HttpRequest) -> str:
+    """What was typed into the page's search box; PostgreSQL takes any text but NUL."""
+    return request.GET.get("q", "").replace("\0", "").strip()
+
+
 def notice(
     request: HttpRequest, text: str, *, status: int = 200, kind: str = "good", refresh: bool = True
 ) -> HttpResponse:

@@ -22,7 +22,7 @@ def show(request: HttpRequest, zone_id: UUID) -> HttpResponse:
     zone = zones.visible_zone(zone_id, request.user)
     if zone is None:
         raise Http404
-    wanted = request.GET.get("q", "").strip()[:100]
+    wanted = live.asked(request)[:100]
     page = Paginator(agents.in_zone(zone_id, wanted), AGENTS_SHOWN).get_page(request.GET.get("page"))
     panels = [
         live.Panel("place", {"zone": zone, "neighbours": zones.neighbours(zone_id)}),

@@ -10,10 +10,12 @@ from django.db import transaction
 from django.db.models import F, Max
 from django.db.models.functions import Least
 
+from domains import sql
+from domains.ids import new_id
 from domains.thunderflow.actions import NewEvent, publish, publish_many
 from zones import events
 from zones.errors import AccessDenied, Invalid, NotFound, ZoneFull
-from zones.models import Neighbour, Notice, Permission, World, Zone
+from zones.models import Neighbour, Permission, World, Zone
 
 
 def create_many(world: World, specs: Sequence[Mapping[str, Any]]) -> list[Zone]:
@@ -196,16 +198,25 @@ def _set_bits(zone_id: UUID, change: Any, by: Any) -> int:
 KEPT_NOTICES = 20
 
 
-def write_notice(*, zone_id: UUID, author: str, text: str, world_tick: int) -> tuple[Notice, NewEvent]:
-    """Pin up a notice in a locked zone; the oldest above twenty are taken down. Needs an open transaction.
+PIN_UP = """
+WITH old AS (
+    SELECT id FROM zone_notices WHERE zone_id = %(zone)s
+    ORDER BY world_tick DESC, inserted_at DESC, id DESC OFFSET %(kept)s - 1
+), gone AS (DELETE FROM zone_notices WHERE id IN (SELECT id FROM old))
+INSERT INTO zone_notices (id, zone_id, author, text, world_tick, inserted_at, updated_at)
+VALUES (%(id)s, %(zone)s, %(author)s, %(text)s, %(tick)s, clock_timestamp(), clock_timestamp())
+"""
 
-    Returns the notice and its event, which the caller publishes with the rest of its change. Raises: Invalid.
+
+def write_notice(*, zone_id: UUID, author: str, text: str, world_tick: int) -> NewEvent:
+    """Pin up a notice in a locked zone; the oldest above twenty are taken down. One statement, in a transaction.
+
+    Returns its event, which the caller publishes with the rest of its change. Raises: Invalid.
     """
     text = text.strip()
     if not 1 <= len(text) <= 500:
         raise Invalid("text: 1 to 500 characters")
-    notice = Notice.objects.create(zone_id=zone_id, author=author, text=text, world_tick=world_tick)
-    old = Notice.objects.filter(zone_id=zone_id).order_by("-world_tick", "-inserted_at", "-id")[KEPT_NOTICES:]
-    Notice.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+    values = {"id": new_id(), "zone": zone_id, "author": author, "text": text, "tick": world_tick, "kept": KEPT_NOTICES}
+    sql.execute(PIN_UP, values)
     payload = events.NoticeWritten(author=author, text=text, tick=world_tick)
-    return notice, NewEvent(events.zone_stream(zone_id), events.zone_topic(zone_id, "notice_written"), payload)
+    return NewEvent(events.zone_stream(zone_id), events.zone_topic(zone_id, "notice_written"), payload)

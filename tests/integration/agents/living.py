@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F
 
 from agents import actions
-from agents.engine import loop
+from agents.engine import barrier, loop, turn
 from agents.models import Agent, TickLog
 from agents.specs import AgentSpec
 from domains.thunderflow import queries as thunderflow
@@ -59,6 +59,15 @@ def live(world: World, ticks: int = 1) -> loop.Stint:
     world.refresh_from_db()
     assert (world.tick, stint.exhausted) == (before + ticks, False)
     return stint
+
+
+def tick_open(world: World) -> None:
+    """Let the clock go on by one and every zone have its turn, and stop before the barrier after it."""
+    allow(world, 1)
+    assert barrier.advance(world.pk)
+    while turn.take(world.pk):
+        pass
+    allow(world, 1)
 
 
 def logs(of: Agent | World, **filters: Any) -> list[TickLog]:

@@ -140,7 +140,14 @@ def check_interesting(of: dict[str, list[object]]) -> None:
     """What could differ did happen: moves, refused moves, notices written and read, memories, happenings, mods' ends."""
     assert len(of["ticks"]) > TICKS * PEOPLE / 4
     told = [event[1].rpartition(".")[2] for zone in of["events"].values() for event in zone]  # type: ignore[attr-defined]
-    for verb in ("agent_left", "agent_entered", "move_refused", "notice_written", "environment_tick", "resource_changed"):
+    for verb in (
+        "agent_left",
+        "agent_entered",
+        "move_refused",
+        "notice_written",
+        "environment_tick",
+        "resource_changed",
+    ):
         assert told.count(verb) > 20, verb
     assert len(of["memories"]) > 200
     used = [row[7]["arguments"]["tool"] for row in of["ticks"] if row[4] == "use_tool"]  # type: ignore[index]

@@ -1,7 +1,7 @@
 """`manage.py world` from outside: what is loaded, changed, refused, reset, exported and told."""
 
 import json
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from agents.specs import AgentSpec, ModSpec
 from domains.thunderblock import actions as thunderblock
 from domains.thunderflow import queries as thunderflow
 from memory.models import MemoryNode
-from tests.factories import make_user
+from tests.factories import beat, make_user
 from zones import queries as zones
 from zones.actions import places, worlds
 from zones.models import Zone
@@ -392,3 +392,64 @@ def test_the_schema_is_json() -> None:
 def test_what_cannot_be_done_is_said_in_a_line(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):
         world(*arguments)
+
+
+def test_while_workers_run_a_step_is_theirs(load: Any) -> None:
+    load()
+    beat()
+    assert "the workers see to it" in world("step", "Harbour", "--ticks", "5")
+    assert json.loads(world("step", "Harbour", "--ticks", "9", "--json"))["target_tick"] == 14
+    assert zones.world("Harbour").tick == 0
+    with pytest.raises(CommandError, match="from 1 to"):
+        world("step", "Harbour", "--ticks", "0")
+
+
+def test_ctrl_c_leaves_a_paused_world_where_it_is(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    load()
+
+    def interrupted(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "run", interrupted)
+    assert "from tick 0 to 0" in world("step", "Harbour", "--ticks", "5")
+    assert zones.world("Harbour").target_tick == 0
+
+
+def test_a_pause_ends_a_step(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    load()
+    monkeypatch.setattr(loop, "run", lambda **_: worlds.pause(zones.world("Harbour").pk) and loop.Stint())
+    assert json.loads(world("step", "Harbour", "--ticks", "5", "--json"))["target_tick"] == 0
+
+
+def test_a_file_can_come_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(FILE.encode())))
+    assert "Harbour was made: 2 zones, 3 agents." in world("load", "-")
+    assert "Not in the file" not in world("export", "Harbour")
+
+
+def test_what_would_change_reads_well(load: Any, tmp_path: Path) -> None:
+    load()
+    edited = FILE.replace("Wet.", "Dry.").replace("food: 4", "food: 5").replace("name: Bo", "name: Dee")
+    path = tmp_path / "edited.yaml"
+    path.write_text(edited)
+    assert world("load", str(path), "--dry-run").splitlines() == [
+        "Harbour would be changed: 1 new agent, 2 changes in 1 of what is there.",
+        "  + agent Dee in Inn",
+        "  ~ zone Quay",
+        "      description: “Wet.” → “Dry.”",
+        "      rules.regeneration.food: 4.0 → 5.0",
+        "Not in the file, left alone: 1 agent (Bo).",
+        "Nothing was changed: this was a dry run.",
+    ]
+    assert "would be begun anew at tick 0: 2 zones, 3 agents" in world("load", str(path), "--dry-run", "--reset")
+
+
+def test_zones_and_ways_come_and_ways_go(load: Any) -> None:
+    load()
+    edited = FILE.replace("neighbours: [{zone: Inn, permeability: 0.5}]", "neighbours: [{zone: Isle}]")
+    said = load(edited.replace("  - name: Inn\n", "  - name: Isle\n  - name: Inn\n"))
+    assert said["created"]["zones"] == ["Isle"]
+    names = {zone.pk: (zone.name, zone.ordinal) for zone in zones.zones(zones.world("Harbour").pk)}
+    ways = {(names[a], names[b], p) for a, b, p in zones.ways(zones.world("Harbour").pk)}
+    assert ways == {(("Quay", 0), ("Isle", 2), 1.0), (("Isle", 2), ("Quay", 0), 1.0)}
+    assert load(edited.replace("  - name: Inn\n", "  - name: Isle\n  - name: Inn\n"))["action"] == "nothing"

@@ -1,5 +1,6 @@
 import pytest
 from django.db import connection, transaction
+from psycopg.errors import LockNotAvailable
 
 from domains.lifecycle import Tick, domain
 from domains.thunderflow import partitions, queries

@@ -104,9 +104,7 @@ def test_the_tick_is_counted(doing: Any) -> None:
 
 def test_state_changes_are_told(doing: Any) -> None:
     me = agent(goals=[{"name": "sing", "progress": 0.98}])
-    ticked = doing(
-        outcome(focus="a bird", goal=(0, 0.5), position=(1.0, 2.0), destination=way("Mill")), facts(me)
-    )
+    ticked = doing(outcome(focus="a bird", goal=(0, 0.5), position=(1.0, 2.0), destination=way("Mill")), facts(me))
     assert ticked.state_changes == {
         "activity": "doing", "current_focus": "a bird", "position": [1.0, 2.0], "goal": ["sing", 1.0],
         "destination": "Mill",

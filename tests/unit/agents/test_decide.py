@@ -144,9 +144,7 @@ def test_needs_are_shares(stats: dict[str, float], trait: float, goal: bool) -> 
 
 def test_features_stay_within_their_ranges() -> None:
     loud = Happening(9, "goal", "x", 0.6, -0.9)
-    values = decide.features(
-        facts(agent(), zone(happenings=[loud], ways=[way()]), near=("A", "B", "C", "D", "E", "F"))
-    )
+    values = decide.features(facts(agent(), zone(happenings=[loud], ways=[way()]), near=("A", "B", "C", "D", "E", "F")))
     assert values["crowd"] == values["ways"] == 1.0
     assert values["noticed"] == 0.9
     assert all(-1 <= value <= 1 for value in values.values())

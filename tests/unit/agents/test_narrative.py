@@ -13,7 +13,7 @@ from agents.facts import Decision, Outcome
 from domains.chance import Chance
 from tests.unit.agents.making import Happening, agent, facts, way, zone
 
-HOSTILE = ["{zone}", "{name}", "%s", "%(name)s", "O'Brien \"the\" \\1", "🦊🔥", "x" * 100, "{}", "{0}", "<b>Mara</b>"]
+HOSTILE = ["{zone}", "{name}", "%s", "%(name)s", 'O\'Brien "the" \\1', "🦊🔥", "x" * 100, "{}", "{0}", "<b>Mara</b>"]
 PRINTABLE = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=100)
 
 
@@ -101,9 +101,7 @@ def test_a_story_is_the_same_each_time_and_begins_with_a_capital() -> None:
         ({"mood": -0.5}, {}, narrative._LOW),
     ],
 )
-def test_now_and_then_it_tells_how_it_felt(
-    me: dict[str, Any], place: dict[str, Any], colours: tuple[str, ...]
-) -> None:
+def test_now_and_then_it_tells_how_it_felt(me: dict[str, Any], place: dict[str, Any], colours: tuple[str, ...]) -> None:
     outcome = Outcome(("{name} sat.",), "Sat.")
     told = [narrative.tell(facts(agent(**me), zone(**place), seed=s), outcome, {"name": "Mara"}) for s in range(200)]
     coloured = [text for text in told if text != "Mara sat."]

@@ -11,7 +11,7 @@ from domains import tools
 from domains.chance import Chance
 from tests.unit.agents.making import agent, facts, zone
 
-HOSTILE = ["{zone}", "{goal}", "%s", "O'Brien \"\\1\"", "🦊", "x" * 100]
+HOSTILE = ["{zone}", "{goal}", "%s", 'O\'Brien "\\1"', "🦊", "x" * 100]
 
 
 def caller(of: Any = None, capabilities: set[str] | None = None) -> tools.Caller:
@@ -62,7 +62,9 @@ def test_suggested_notices_fit_and_keep_names_as_they_are(name: str) -> None:
 
 def test_one_thinks_back_to_what_is_at_hand() -> None:
     me = agent(current_focus="a bird")
-    texts = {shipped.suggest("recall_memory", facts(me, near=("Ben",)), Chance(s, 0, 1, "x"))["text"] for s in range(50)}
+    texts = {
+        shipped.suggest("recall_memory", facts(me, near=("Ben",)), Chance(s, 0, 1, "x"))["text"] for s in range(50)
+    }
     assert texts == {"a bird", "Harbour", "Ben"}
 
 

@@ -1,6 +1,7 @@
 """World files without a database: reading, refusing, writing."""
 
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -233,3 +234,9 @@ def test_what_is_written_reads_back_the_same(data: dict[str, Any]) -> None:
     world = WorldFile.model_validate(data)
     assert read(to_yaml(world)).world == world
     assert read(to_yaml(world).encode()).world == world
+
+
+def test_the_file_in_the_guide_is_a_good_one() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "how-to" / "world-files.md").read_text()
+    example = guide.split("```yaml\n")[1].split("```")[0]
+    assert read(example).world.agents[0].mods[0].duration == 900
