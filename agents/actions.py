@@ -247,7 +247,7 @@ def _lock_where_they_are(wanted: Sequence[UUID]) -> tuple[list[Agent], dict[UUID
     if missing := set(wanted) - before.keys():
         raise NotFound(f"there is no agent {', '.join(sorted(map(str, missing)))}")
     zones = places.lock_many(before.values())
-    found = Agent.objects.select_related("world").defer("world__source").filter(pk__in=wanted)
+    found = Agent.objects.select_related("world").filter(pk__in=wanted)
     agents = list(found.order_by("pk"))
     if not {a.zone_id for a in agents} <= zones.keys():
         raise _Moved

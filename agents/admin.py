@@ -23,6 +23,7 @@ from agents.errors import AgentError, Invalid
 from agents.models import STATS, TRAITS, Agent, Mod, TickLog
 from agents.specs import AgentSpec, ModSpec
 from domains.readonly import Large, Lasting, Log, Refusing, actor
+from domains.thunderblock import guards
 from zones.admin import WorldFilter
 from zones.errors import ZoneError
 
@@ -63,7 +64,7 @@ class ModInline(TabularInline):
 
 @admin.register(Agent)
 class AgentAdmin(Refusing, Large, Lasting, ModelAdmin):
-    refusals = (AgentError, ZoneError)
+    refusals = (AgentError, ZoneError, guards.DomainInactive)
     list_display = [
         "name", "world", "zone", "shown_lifecycle", "reasoner", "energy", "shown_mood", "activity", "tick_number",
         "due_tick",
@@ -86,7 +87,7 @@ class AgentAdmin(Refusing, Large, Lasting, ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
         """Without the long fields, which no list shows."""
         rows = super().get_queryset(request)
-        return rows.defer("working_memory", "goals", "system_prompt", "world__source", "zone__happenings")
+        return rows.defer("working_memory", "goals", "system_prompt", "zone__happenings")
 
     def get_fieldsets(self, request: HttpRequest, obj: Agent | None = None) -> Any:
         """What lives is there once the agent is."""
@@ -179,6 +180,7 @@ class AgentAdmin(Refusing, Large, Lasting, ModelAdmin):
             return
         for pk, name in chosen:
             with self.telling(request, f"{name} ticked."):
+                guards.require("thunderpac")
                 actions.force_tick(pk, by=actor(request))
 
 

@@ -149,7 +149,7 @@ class Mod(Stamped):
         STAT_BOOST = "stat_boost", "stat boost"
         SKILL = "skill", "skill"
 
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="mods", db_index=False)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="mods")
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=11, choices=Kind)
     effects = models.JSONField(default=dict, blank=True)

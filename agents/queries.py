@@ -21,7 +21,7 @@ from zones.events import zone_topic
 
 def find(name_or_id: str, *, world: str | None = None) -> Agent:
     """One agent by id, or by name (in one world, when the name is found in several). Raises: NotFound."""
-    rows = Agent.objects.select_related("world", "zone").defer("world__source")
+    rows = Agent.objects.select_related("world", "zone")
     try:
         rows = rows.filter(pk=UUID(name_or_id))
     except ValueError:
@@ -42,7 +42,7 @@ def agents(
     """Agents with their world and zone, by name."""
     filters: dict[str, Any] = {"world_id": world_id, "zone_id": zone_id, "lifecycle": lifecycle}
     given = {key: value for key, value in filters.items() if value is not None}
-    rows = Agent.objects.filter(**given).select_related("world", "zone").defer("world__source")
+    rows = Agent.objects.filter(**given).select_related("world", "zone")
     return rows.order_by("name")
 
 
@@ -130,7 +130,7 @@ def in_zone(zone_id: UUID, part_of_name: str = "") -> QuerySet[Agent]:
 def visible(agent_id: UUID, user: Any) -> Agent | None:
     """An agent of a world that the user may see, with zone, home and world; else None."""
     rows = Agent.objects.select_related("world", "zone__world", "home_zone").defer(
-        "working_memory", "world__source", "zone__world__source", "zone__happenings", "home_zone__happenings"
+        "working_memory", "zone__happenings", "home_zone__happenings"
     )
     return rows.filter(pk=agent_id, world__in=zones.worlds(user)).first()
 

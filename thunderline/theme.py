@@ -54,6 +54,7 @@ UNFOLD: dict[str, Any] = {
             _group(
                 "Places",
                 _item("Worlds", "public", "zones.world"),
+                _item("World files", "description", "zones.worldsource"),
                 _item("Zones", "location_on", "zones.zone"),
                 _item("Ways", "route", "zones.neighbour"),
                 _item("On the way", "directions_walk", "zones.crossing"),

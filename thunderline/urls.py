@@ -10,6 +10,7 @@ from thunderline.views import agent, home, operators, people, zone
 
 urlpatterns = [
     path("", home.show, name="home"),
+    path("worlds/<uuid:world_id>/", home.show, name="world"),
     path("zones/<uuid:zone_id>/", zone.show, name="zone"),
     path("agents/<uuid:agent_id>/", agent.show, name="agent"),
     path("agents/<uuid:agent_id>/memories/", agent.memories, name="agent-memories"),

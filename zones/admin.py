@@ -19,7 +19,7 @@ from domains.readonly import Large, Lasting, Log, Refusing
 from zones import queries
 from zones.actions import places, worlds
 from zones.errors import ZoneError
-from zones.models import PROPERTIES, RESOURCES, Crossing, Neighbour, Notice, Permission, World, Zone
+from zones.models import PROPERTIES, RESOURCES, Crossing, Neighbour, Notice, Permission, World, WorldSource, Zone
 
 STATUS_COLOURS = {"running": "success", "paused": "warning"}
 
@@ -59,10 +59,6 @@ class WorldAdmin(Refusing, Lasting, ModelAdmin):
         ("Clock", {"fields": ["rate", "status", "tick", "target_tick", "inserted_at", "updated_at"]}),
     ]
     EDITABLE = ("name", "description", "owner", "access", "rate")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[World]:
-        """Without the world files, which may be megabytes."""
-        return super().get_queryset(request).defer("source")
 
     def get_readonly_fields(self, request: HttpRequest, obj: World | None = None) -> list[str]:
         """The clock is moved by actions; the seed is given once."""
@@ -113,6 +109,18 @@ class WorldAdmin(Refusing, Lasting, ModelAdmin):
                 act(pk)
 
 
+@admin.register(WorldSource)
+class WorldSourceAdmin(Log, ModelAdmin):
+    list_display = ["world"]
+    list_select_related = ["world"]
+    search_fields = ["world__name"]
+    ordering = ["world__name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WorldSource]:
+        """Without the files themselves, which may be megabytes; a single one is read when it is shown."""
+        return super().get_queryset(request).defer("content")
+
+
 class ZoneForm(forms.ModelForm):
     """The permission bits as boxes to tick."""
 
@@ -157,7 +165,7 @@ class ZoneAdmin(Refusing, Large, Lasting, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Zone]:
         """Without what no list shows."""
-        return super().get_queryset(request).defer("happenings", "world__source")
+        return super().get_queryset(request).defer("happenings")
 
     def get_fieldsets(self, request: HttpRequest, obj: Zone | None = None) -> Any:
         """What lives is there once the zone is."""
@@ -223,7 +231,7 @@ class CrossingAdmin(Log, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Crossing]:
         """Names of world and zones only."""
-        return super().get_queryset(request).defer("world__source", "origin__happenings", "destination__happenings")
+        return super().get_queryset(request).defer("origin__happenings", "destination__happenings")
 
 
 @admin.register(Notice)

@@ -52,7 +52,6 @@ class World(Stamped):
     tick = models.BigIntegerField(default=0)
     target_tick = models.BigIntegerField(default=0)
     next_ordinal = models.IntegerField(default=0, editable=False, help_text="Ordinal of the next agent.")
-    source = models.JSONField(default=dict, blank=True, editable=False, help_text="The world file it was loaded from.")
 
     class Meta:
         db_table = "worlds"
@@ -66,6 +65,19 @@ class World(Stamped):
 
     def __str__(self) -> str:
         return self.name
+
+
+class WorldSource(models.Model):
+    """The world file that a world was loaded from. Megabytes for a large one, so it is no part of the world's row."""
+
+    world = models.OneToOneField(World, primary_key=True, on_delete=models.CASCADE, related_name="source")
+    content = models.JSONField()
+
+    class Meta:
+        db_table = "world_sources"
+
+    def __str__(self) -> str:
+        return f"the source of {self.world}"
 
 
 def _between(low: float, high: float, *names: str) -> Q:

@@ -9,13 +9,13 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet, Sum
 
 from zones.errors import NotFound
-from zones.models import Neighbour, Notice, Permission, World, Zone
+from zones.models import Neighbour, Notice, Permission, World, WorldSource, Zone
 
 
 def world(name: str) -> World:
-    """Without its source. Raises: NotFound."""
+    """Raises: NotFound."""
     try:
-        return World.objects.defer("source").get(name=name)
+        return World.objects.get(name=name)
     except World.DoesNotExist:
         names = ", ".join(World.objects.values_list("name", flat=True)[:10]) or "none yet"
         raise NotFound(f"there is no world called {name!r} (there is: {names})") from None
@@ -23,12 +23,12 @@ def world(name: str) -> World:
 
 def source(world_id: UUID) -> dict[str, Any]:
     """The world file that a world was loaded from; empty when it was made by hand. Megabytes, for large worlds."""
-    return World.objects.values_list("source", flat=True).get(pk=world_id)
+    return WorldSource.objects.filter(world_id=world_id).values_list("content", flat=True).first() or {}
 
 
 def worlds(user: Any = None) -> QuerySet[World]:
-    """Worlds that a user may see, by name, without their sources; all of them when no user is given."""
-    rows = World.objects.defer("source")
+    """Worlds that a user may see, by name, all of them when no user is given."""
+    rows = World.objects.all()
     if user is None or user.is_superuser:
         return rows
     seen = Q(access=World.Access.OPEN) | Q(owner=user) | Q(access=World.Access.SHARED, members=user)
@@ -38,7 +38,7 @@ def worlds(user: Any = None) -> QuerySet[World]:
 def zone(world_id: UUID, name: str) -> Zone:
     """Raises: NotFound."""
     try:
-        return Zone.objects.select_related("world").defer("world__source").get(world_id=world_id, name=name)
+        return Zone.objects.select_related("world").get(world_id=world_id, name=name)
     except Zone.DoesNotExist:
         raise NotFound(f"there is no zone called {name!r} in this world") from None
 
@@ -96,7 +96,7 @@ def first_zones(world_ids: Sequence[UUID], *, limit: int) -> tuple[list[Zone], d
 
 def visible_zone(zone_id: UUID, user: Any) -> Zone | None:
     """A zone of a world that the user may see, with its world; else None."""
-    rows = Zone.objects.select_related("world").defer("world__source", "happenings")
+    rows = Zone.objects.select_related("world").defer("happenings")
     return rows.filter(pk=zone_id, world__in=worlds(user)).first()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import isfinite
@@ -21,9 +21,10 @@ from memory.actions import NewMemory, worth_keeping
 
 logger = logging.getLogger(__name__)
 
-DRIFT = {"energy": -0.5, "creativity": -0.5, "focus": -1.5, "social": -2.5, "exploration": -2.5}
+DRIFT = {"energy": -0.5, "creativity": -0.5, "focus": -1.2, "social": -1.5, "exploration": -1.5}
 """What every tick takes from each stat, whatever is done; needs grow from it."""
-MOOD_KEPT = 0.95
+MOOD_KEPT = 0.85
+"""Share of the distance from its calm mood that an agent keeps from tick to tick."""
 NOTICED_WEIGHT = 0.12
 STUMBLE = Outcome(
     ("{name} began something and lost the thread of it.", "{name} stopped halfway and could not say why."),
@@ -117,7 +118,8 @@ def _change_stats(ticked: Ticked) -> None:
 def _change_state(ticked: Ticked) -> None:
     agent, outcome, changes = ticked.agent, ticked.outcome, ticked.state_changes
     felt = sum(h.valence for h in ticked.facts.noticed) * NOTICED_WEIGHT * (0.5 + ticked.facts.traits["neuroticism"])
-    mood = round(min(1.0, max(-1.0, agent.mood * MOOD_KEPT + outcome.mood + felt)), 4)
+    calm = calm_mood(ticked.facts.traits)
+    mood = round(min(1.0, max(-1.0, calm + (agent.mood - calm) * MOOD_KEPT + outcome.mood + felt)), 4)
     if mood != agent.mood:
         changes["mood"] = round(mood - agent.mood, 4)
         agent.mood = mood
@@ -135,6 +137,11 @@ def _change_state(ticked: Ticked) -> None:
         changes["goal"] = [goal["name"], goal["progress"]]
     if outcome.destination is not None:
         changes["destination"] = outcome.destination.name
+
+
+def calm_mood(traits: Mapping[str, float]) -> float:
+    """The mood that an agent comes back to when nothing happens: brighter the less neurotic and the more outgoing."""
+    return 0.3 * (traits["extraversion"] - 0.5) - 0.5 * (traits["neuroticism"] - 0.5)
 
 
 def remember(ticked: Ticked) -> None:

@@ -5,18 +5,26 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
 from domains.readonly import Log
 from domains.thunderblock import actions
 from domains.thunderblock.models import ActiveDomain
 
+STATUS_COLOURS = {"active": "success", "crashed": "danger", "waiting": "warning", "restarting": "warning"}
+
 
 @admin.register(ActiveDomain)
 class ActiveDomainAdmin(Log, ModelAdmin):
-    list_display = ["domain_name", "status", "enabled", "tick_count", "last_tick", "activated_at", "reason"]
+    list_display = ["domain_name", "shown_status", "enabled", "tick_count", "last_tick", "activated_at", "reason"]
     list_filter = ["status", "enabled"]
     search_fields = ["domain_name"]
     actions = ["switch_on", "switch_off"]
+
+    @display(description="status", ordering="status", label=STATUS_COLOURS)
+    def shown_status(self, domain: ActiveDomain) -> str:
+        """The state as a coloured label."""
+        return domain.status
 
     @admin.action(description="Switch on", permissions=["operate"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[ActiveDomain]) -> None:

@@ -24,8 +24,15 @@ Photograph = Callable[[str], None]
 SPEC = {
     "goals": [{"name": "mend the bridge", "progress": 0.4}],
     "traits": {"openness": 0.9, "extraversion": 0.7},
-    "mods": [{"name": "Wanderlust", "kind": "personality", "duration": 500, "effects": {"trait_modifiers": {"openness": 0.1}}}],
-}  # fmt: skip
+    "mods": [
+        {
+            "name": "Wanderlust",
+            "kind": "personality",
+            "duration": 500,
+            "effects": {"trait_modifiers": {"openness": 0.1}},
+        }
+    ],
+}
 
 
 @pytest.fixture
@@ -82,9 +89,7 @@ def test_a_new_story_arrives_without_a_reload(world: Any, page: Page, sign_in: S
     assert page.evaluate("scrollY") == scrolled
 
 
-def test_a_heart_that_falls_silent_is_told_first(
-    world: Any, page: Page, sign_in: Sign, photograph: Photograph
-) -> None:
+def test_a_heart_that_falls_silent_is_told_first(world: Any, page: Page, sign_in: Sign, photograph: Photograph) -> None:
     sign_in("ada")
     mark(page)
     expect(page.get_by_role("alert")).to_have_count(0)
@@ -183,12 +188,15 @@ def test_an_empty_installation_says_what_to_do(
 
 @pytest.mark.parametrize(
     ("name", "model"),
-    [("agents", "agents_agent"), ("worlds", "zones_world"), ("ticks", "agents_ticklog"), ("domains", "thunderblock_activedomain"),
-     ("schedule", "django_celery_beat_periodictask")],
-)  # fmt: skip
-def test_the_admin_opens(
-    world: Any, page: Page, sign_in: Sign, photograph: Photograph, name: str, model: str
-) -> None:
+    [
+        ("agents", "agents_agent"),
+        ("worlds", "zones_world"),
+        ("ticks", "agents_ticklog"),
+        ("domains", "thunderblock_activedomain"),
+        ("schedule", "django_celery_beat_periodictask"),
+    ],
+)
+def test_the_admin_opens(world: Any, page: Page, sign_in: Sign, photograph: Photograph, name: str, model: str) -> None:
     sign_in("ada")
     page.goto(reverse(f"admin:{model}_changelist"))
     expect(page.locator("#result_list, .result-list-wrapper, #changelist").first).to_be_visible()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 
 from agents import queries as agents
 from domains.thunderblock import queries as registry
@@ -15,8 +16,11 @@ from thunderline.views import live
 from thunderline.views.stories import stories
 from zones import queries as zones
 
-ZONES_SHOWN = 48
+ZONES_SHOWN = 24
+ZONES_OF_ONE_WORLD = 1000
 AGENTS_SHOWN = 12
+FEWER_AGENTS_ABOVE = 12
+"""Zones above which each shows only the first four of its agents, or the page would be endless."""
 STORIES_SHOWN = 24
 
 
@@ -40,9 +44,11 @@ class WorldView:
     more: int
 
 
-def show(request: HttpRequest) -> HttpResponse:
-    """Costs the same number of queries however many worlds, zones and agents there are."""
-    worlds = _worlds(request.user)
+def show(request: HttpRequest, world_id: UUID | None = None) -> HttpResponse:
+    """All worlds, or one with all its zones. The same number of queries however much there is."""
+    worlds = _worlds(request.user, world_id)
+    if world_id and not worlds:
+        raise Http404
     heart, domains = heartbeat.stats(), registry.domains()
     panels = [
         live.Panel("problems", {"problems": problems(heart, domains, worlds)}),
@@ -78,10 +84,12 @@ def problems(
     return found
 
 
-def _worlds(user: Any) -> list[WorldView]:
-    visible = list(zones.worlds(user).order_by("name"))
-    shown, counts = zones.first_zones([world.pk for world in visible], limit=ZONES_SHOWN)
-    rosters = agents.first_in_zones([zone.pk for zone in shown], limit=AGENTS_SHOWN)
+def _worlds(user: Any, world_id: UUID | None) -> list[WorldView]:
+    visible = [world for world in zones.worlds(user).order_by("name") if world_id in (None, world.pk)]
+    most = ZONES_OF_ONE_WORLD if world_id else ZONES_SHOWN
+    shown, counts = zones.first_zones([world.pk for world in visible], limit=most)
+    each = AGENTS_SHOWN if len(shown) <= FEWER_AGENTS_ABOVE else 4
+    rosters = agents.first_in_zones([zone.pk for zone in shown], limit=each)
     views = []
     for world in visible:
         places = [

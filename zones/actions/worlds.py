@@ -14,7 +14,7 @@ from domains import lifecycle
 from domains.thunderflow.actions import NewEvent, publish
 from zones import events
 from zones.errors import Invalid, NotFound
-from zones.models import Crossing, Notice, World, Zone
+from zones.models import Crossing, Notice, World, WorldSource, Zone
 
 
 def create(*, name: str, by: Any = None, seed: int = 0, **fields: Any) -> World:
@@ -59,11 +59,11 @@ def step(world_id: UUID, *, ticks: int = 1) -> World:
 
 def _set(world_id: UUID, what: str, *, detail: str = "", **fields: Any) -> World:
     with transaction.atomic():
-        world = World.objects.select_for_update(no_key=True).defer("source").filter(pk=world_id).first()
+        world = World.objects.select_for_update(no_key=True).filter(pk=world_id).first()
         if world is None:
             raise NotFound(f"there is no world {world_id}")
         World.objects.filter(pk=world_id).update(**fields)
-        world = World.objects.defer("source").get(pk=world_id)
+        world = World.objects.get(pk=world_id)
         _tell(world, what, detail)
         transaction.on_commit(lambda: lifecycle.clock_opened.send(sender=None))
     return world
@@ -72,9 +72,9 @@ def _set(world_id: UUID, what: str, *, detail: str = "", **fields: Any) -> World
 def lock(name: str) -> World | None:
     """Lock a world and all its zones: nothing in it ticks until the commit. None when there is no such world.
 
-    Comes without the source. Needs an open transaction.
+    Needs an open transaction.
     """
-    world = World.objects.select_for_update(no_key=True).defer("source").filter(name=name).first()
+    world = World.objects.select_for_update(no_key=True).filter(name=name).first()
     if world is not None:
         list(Zone.objects.select_for_update(no_key=True).filter(world=world).order_by("pk").values_list("pk"))
     return world
@@ -88,7 +88,7 @@ def edit(world: World, **fields: Any) -> None:
 
 def keep_source(world_id: UUID, source: Mapping[str, Any]) -> None:
     """Remember the file that a reset returns to."""
-    World.objects.filter(pk=world_id).update(source=source)
+    WorldSource.objects.update_or_create(world_id=world_id, defaults={"content": source})
 
 
 def reset(world: World, **fields: Any) -> None:
@@ -108,7 +108,7 @@ def reset(world: World, **fields: Any) -> None:
 def delete(world_id: UUID) -> None:
     """Delete a world with all its zones. Its agents must be gone before. Raises: NotFound."""
     with transaction.atomic():
-        world = World.objects.select_for_update().defer("source").filter(pk=world_id).first()
+        world = World.objects.select_for_update().filter(pk=world_id).first()
         if world is None:
             raise NotFound(f"there is no world {world_id}")
         world.delete()
@@ -121,7 +121,7 @@ def take_ordinals(world_id: UUID, count: int) -> tuple[int, int, int]:
 
     Needs an open transaction. Raises: NotFound.
     """
-    world = World.objects.select_for_update(no_key=True).defer("source").filter(pk=world_id).first()
+    world = World.objects.select_for_update(no_key=True).filter(pk=world_id).first()
     if world is None:
         raise NotFound(f"there is no world {world_id}")
     World.objects.filter(pk=world_id).update(next_ordinal=F("next_ordinal") + count)

@@ -21,6 +21,7 @@ from tests.integration.agents.living import (
     allow,
     check_counts,
     events,
+    finish,
     live,
     logs,
     make_world,
@@ -116,7 +117,7 @@ def test_who_leaves_at_a_tick_arrives_at_the_next(moving: Any) -> None:
     assert mara.zone_id == there.pk
     assert not Crossing.objects.exists()
     check_counts(world)
-    live(world, 0)
+    finish(world)
     assert [(log.world_tick, log.zone_id) for log in logs(mara)] == [(1, here.pk), (2, there.pk)]
     (left,), (entered,) = events(here.pk, "agent_left"), events(there.pk, "agent_entered")
     assert left.payload["destination"] == str(there.pk)
@@ -169,7 +170,7 @@ def test_a_closed_place_turns_back(moving: Any) -> None:
     mara = person(here, mods=moving("Zone 1"))
     tick_open(world)
     Zone.objects.filter(pk=there.pk).update(closed=True)
-    live(world, 0)
+    finish(world)
     assert Agent.objects.get(pk=mara.pk).zone_id == here.pk
     assert len(events(here.pk, "move_refused")) == 1
 
@@ -186,7 +187,7 @@ def test_who_is_archived_on_the_way_arrives_nowhere(moving: Any) -> None:
     mara = person(here, mods=moving("Zone 1"))
     tick_open(world)
     actions.archive([mara.pk], by="test")
-    live(world, 0)
+    finish(world)
     mara.refresh_from_db()
     assert (mara.zone_id, mara.lifecycle) == (here.pk, "archived")
     assert [Zone.objects.get(pk=z.pk).agent_count for z in (here, there)] == [0, 0]

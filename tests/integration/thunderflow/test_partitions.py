@@ -24,7 +24,7 @@ def leaves() -> list[int]:
 
 
 @pytest.fixture(autouse=True)
-def first_leaves() -> None:
+def first_leaves(commits: None) -> None:
     """The leaves of a new installation: those that another test made are dropped."""
     with connection.cursor() as cursor:
         for number in leaves():

@@ -92,7 +92,7 @@ def test_it_tells_of_ticks_and_hearts_and_worlds_and_pages(client: Client, opera
     assert grown("thunderline_ticks_total") >= 4
     assert grown("thunderline_memory_stores_total") >= 1
     assert grown("thunderline_tick_stage_seconds_count", stage="decide") >= 1
-    assert grown("thunderline_page_views_total", page="home") == 1
+    assert grown("thunderline_page_views_total", page="home") >= 1
     assert grown("django_http_requests_total_by_method_total", method="GET") >= 1
     assert sample(after, "thunderline_world_tick", world="Harbour") == 6
     assert sample(after, "thunderline_world_lag_ticks", world="Harbour") == 0

@@ -186,6 +186,26 @@ def test_a_full_zone_shows_its_first_dozen(as_operator: Client) -> None:
     assert "and 18 more" in home
 
 
+def test_many_zones_are_shown_in_part_and_all_on_their_worlds_page(as_operator: Client) -> None:
+    world = make_world(zones=30, agents=180)
+    home = text_of(as_operator, "/")
+    assert (home.count('<article class="card">'), home.count('id="a-')) == (24, 24 * 4)
+    assert "6 more zones" in home
+    assert "and 2 more" in home
+    url = page(world, "world")
+    assert f'href="{url}"' in home
+    assert text_of(as_operator, url).count('<article class="card">') == 30
+
+
+def test_a_worlds_page_leaves_out_the_others(as_operator: Client, member: Any, world: Any) -> None:
+    make_world("Elsewhere", agents=0)
+    html = text_of(as_operator, page(world, "world"))
+    assert "Harbour" in html
+    assert "Elsewhere" not in html
+    as_operator.force_login(member)
+    assert as_operator.get(page(world, "world")).status_code == 404
+
+
 def test_pages_need_nothing_that_a_strict_content_policy_forbids(as_operator: Client, agent: Any) -> None:
     for url in ("/", page(agent), page(agent.zone, "zone"), "/login/"):
         client = Client() if url == "/login/" else as_operator
@@ -193,6 +213,26 @@ def test_pages_need_nothing_that_a_strict_content_policy_forbids(as_operator: Cl
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", html)
         assert not re.search(r'(?:src|href)="(?:https?:)?//', html)
         assert '"allowEval": false' in html
+
+
+@pytest.mark.parametrize(
+    "path", ["thunderline/pages.css", "thunderline/pages.js", "django_htmx/htmx-2.min.js", "unfold/css/styles.css"]
+)
+def test_static_files_are_served_with_debug_off(client: Client, settings: Any, path: str) -> None:
+    assert settings.DEBUG is False
+    with client.get(f"/static/{path}") as response:
+        assert response.status_code == 200
+
+
+def test_a_page_that_breaks_says_where_to_look(as_operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("for a test")
+
+    monkeypatch.setattr("thunderline.views.home.heartbeat.stats", fail)
+    as_operator.raise_request_exception = False
+    response = as_operator.get("/")
+    assert response.status_code == 500
+    assert "/health" in response.content.decode()
 
 
 def test_what_agents_and_people_write_is_escaped(as_operator: Client) -> None:
@@ -319,9 +359,7 @@ def test_pages_cost_the_same_for_few_and_for_many(as_operator: Client, count_que
         run_ticks(world, 4)
         agent = world.agents.get(name="Agent 0")
         urls = ["/", page(agent), page(agent.zone, "zone")]
-        return [cost(as_operator, url, count_queries) for url in urls] + [
-            cost(as_operator, "/", count_queries, **HTMX)
-        ]
+        return [cost(as_operator, url, count_queries) for url in urls] + [cost(as_operator, "/", count_queries, **HTMX)]
 
     few = costs(make_world("Small", zones=2, agents=3))
     mods = [{"name": f"Mod {i}", "kind": "skill"} for i in range(5)]

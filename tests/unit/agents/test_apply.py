@@ -45,9 +45,9 @@ def outcome(**changes: Any) -> Outcome:
 def test_effective_changes_are_recorded(doing: Any) -> None:
     me = agent(energy=90, social=1, focus=50)
     ticked = doing(outcome(stats={"energy": 30.0, "focus": 4.0}), facts(me))
-    assert me.stats == {"energy": 100, "creativity": 49.5, "focus": 52.5, "social": 0, "exploration": 47.5}
+    assert me.stats == {"energy": 100, "creativity": 49.5, "focus": 52.8, "social": 0, "exploration": 48.5}
     assert ticked.stat_changes == {
-        "energy": 10, "creativity": -0.5, "focus": 2.5, "social": -1, "exploration": -2.5,
+        "energy": 10, "creativity": -0.5, "focus": 2.8, "social": -1, "exploration": -1.5,
     }  # fmt: skip
 
 
@@ -80,16 +80,17 @@ def test_mood_fades_and_takes_in_what_was_noticed(doing: Any) -> None:
     place = zone(happenings=[Happening(9, "x", "sad", 0.5, -0.5)])
     me = agent(mood=0.4, neuroticism=1.0)
     ticked = doing(outcome(mood=0.1), facts(me, place))
-    assert me.mood == pytest.approx(0.4 * 0.95 + 0.1 - 0.5 * 0.12 * 1.5, abs=1e-4)
+    calm = -0.25
+    assert me.mood == pytest.approx(calm + (0.4 - calm) * 0.85 + 0.1 - 0.5 * 0.12 * 1.5, abs=1e-4)
     assert ticked.state_changes["mood"] == pytest.approx(me.mood - 0.4)
 
 
 def test_the_neurotic_feel_it_more(doing: Any) -> None:
     place = zone(happenings=[Happening(9, "x", "sad", 0.5, -0.5)])
-    calm, nervous = agent(neuroticism=0.0), agent(neuroticism=1.0)
+    calm, nervous = agent(neuroticism=0.0, mood=0.25), agent(neuroticism=1.0, mood=-0.25)
     doing(outcome(), facts(calm, place))
     apply_one(facts(nervous, place), Decision("try_it"))
-    assert nervous.mood < calm.mood < 0
+    assert nervous.mood + 0.25 < calm.mood - 0.25 < 0
 
 
 # --- State ---------------------------------------------------------------------------------------------------
