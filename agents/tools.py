@@ -141,9 +141,7 @@ def write_notice(notice: NoticeText, caller: Caller) -> Written:
     if caller.zone_id is None:
         raise ToolError("agents_only", "only somebody in a zone can pin up a notice")
     author = caller.actor.removeprefix("agent:")
-    event = places.write_notice(
-        zone_id=caller.zone_id, author=author, text=notice.text, world_tick=caller.world_tick
-    )
+    event = places.write_notice(zone_id=caller.zone_id, author=author, text=notice.text, world_tick=caller.world_tick)
     caller.events.append(event)
     return Written(
         text=notice.text,

@@ -9,12 +9,17 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 from django.test import Client
+from hypothesis import settings as hypothesis_settings
 
 from domains.thunderblock import guards
 from tests.factories import make_user
 from tests.tables import commits
 
 __all__ = ["commits"]
+
+# How long an example takes says nothing about whether it is right.
+hypothesis_settings.register_profile("tests", deadline=None)
+hypothesis_settings.load_profile("tests")
 
 
 class CountQueries(Protocol):

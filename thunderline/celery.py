@@ -24,7 +24,7 @@ def prepare_worker(**_: Any) -> None:
     """Make a forked worker process its own: it ends with its parent, and collects garbage less often.
 
     What was loaded before the fork stays for good and needs no collecting. A tick makes thousands of short-lived
-    objects without cycles; Python's own thresholds would walk the young ones several times a chunk (a tenth of the time).
+    objects without cycles; Python's own thresholds would walk the young ones several times a chunk.
     """
     die_with_parent(signal.SIGKILL)
     gc.freeze()

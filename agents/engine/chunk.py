@@ -166,7 +166,8 @@ def _logs(ticked: Sequence[Ticked], stage_ms: dict[str, float], now: datetime) -
     for one in ticked:
         agent, decision = one.agent, one.verdict.decision
         yield (
-            new_raw_id(), agent.id, one.facts.zone.id, agent.tick_number, one.facts.tick, now, share, decision.confidence,
+            new_raw_id(), agent.id, one.facts.zone.id, agent.tick_number, one.facts.tick, now, share,
+            decision.confidence,
             one.state_hash, decision.action, decision.reasoning, one.narrative,
             {"arguments": decision.arguments, "expected": decision.expected, "alternatives": decision.alternatives,
              "band": one.facts.band, "failed": one.outcome.failed},

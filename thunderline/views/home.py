@@ -21,7 +21,7 @@ ZONES_OF_ONE_WORLD = 1000
 AGENTS_SHOWN = 12
 FEWER_AGENTS_ABOVE = 12
 """Zones above which each shows only the first four of its agents, or the page would be endless."""
-STORIES_SHOWN = 24
+STORIES_SHOWN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def problems(
     """What needs a person, as sentences, the worst first."""
     found = []
     if heart.age_s is None:
-        found.append("The heart has not beaten yet: start everything with `make run`.")
+        found.append("The heart has not beaten yet: start everything with make run.")
     elif not heart.beating:
         found.append(f"The heart has been silent for {heart.age_s:.0f} s: nothing ticks until it beats again.")
     found += [f"{domain.name} {domain.fault}." for domain in domains if domain.fault]

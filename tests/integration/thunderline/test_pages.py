@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -220,7 +221,7 @@ def test_pages_need_nothing_that_a_strict_content_policy_forbids(as_operator: Cl
 )
 def test_static_files_are_served_with_debug_off(client: Client, settings: Any, path: str) -> None:
     assert settings.DEBUG is False
-    with client.get(f"/static/{path}") as response:
+    with closing(client.get(f"/static/{path}")) as response:
         assert response.status_code == 200
 
 

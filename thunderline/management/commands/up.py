@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -26,4 +27,4 @@ class Command(BaseCommand):
             checks.check(settings, Places.of(settings.var_dir).make())
             self.stdout.write("Nothing is in the way of a start.")
         else:
-            System(settings, self.stdout, reload=reload).run()
+            System(settings, sys.stdout, reload=reload).run()
