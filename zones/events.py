@@ -72,6 +72,16 @@ class EnvironmentTick(Payload):
     timestamp: datetime
 
 
+class ClimateChanged(Payload):
+    """Entropy and warmth flowed between neighbours at the end of a world tick."""
+
+    topic: ClassVar[str] = "zone.*.climate_changed"
+
+    entropy: float
+    thermal: float
+    tick: int
+
+
 class PermissionChanged(Payload):
     """The bits of a zone changed."""
 

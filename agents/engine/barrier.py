@@ -34,9 +34,11 @@ def advance(world_id: UUID | None = None) -> bool:
         turn = clock.take_turn(world_id)
         if turn is None:
             return False
-        crossers = clock.take_crossings(turn)
+        crossers, stirs = clock.take_crossings(turn), clock.stirs(turn)
+        if crossers or stirs:
+            clock.lock_zones(turn)
         told = _arrive(turn, crossers) if crossers else []
-        clock.spread_climate(turn)
+        told += clock.spread_climate(turn) if stirs else []
         clock.go_on(turn)
         publish_many(told)
     return True

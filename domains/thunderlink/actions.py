@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from functools import cache
+
+import redis
+from django.conf import settings
 
 from domains import sql
 from domains.lifecycle import Tick
@@ -11,6 +16,11 @@ from domains.thunderblock import queries as registry
 from domains.thunderblock import tasks
 from domains.thunderlink.models import HeartbeatTick
 
+logger = logging.getLogger(__name__)
+
+MOST_WAITING = 200
+"""Messages in the queue at which no more are added: the workers are stopped, and a minute of ticks is no use later."""
+
 # Compare and set on the database's clock: a second beat within half an interval changes nothing.
 COUNT = """
 INSERT INTO heart AS h (id, tick_number, beat_at, started_at)
@@ -18,9 +28,9 @@ VALUES (1, 1, clock_timestamp(), clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET
     tick_number = h.tick_number + 1,
     beat_at = excluded.beat_at,
-    started_at = CASE WHEN h.beat_at > excluded.beat_at - interval '10 s' THEN h.started_at
+    started_at = CASE WHEN h.beat_at > excluded.beat_at - make_interval(secs => %(pause)s) THEN h.started_at
                       ELSE excluded.beat_at END
-WHERE h.beat_at IS NULL OR h.beat_at <= excluded.beat_at - make_interval(secs => %s / 2.0)
+WHERE h.beat_at IS NULL OR h.beat_at <= excluded.beat_at - make_interval(secs => %(interval)s / 2.0)
 RETURNING tick_number, beat_at
 """
 
@@ -34,7 +44,7 @@ ON CONFLICT (slot) DO UPDATE SET number = excluded.number, at = excluded.at,
 def beat(*, interval_s: float) -> Tick | None:
     """One heartbeat. Returns None when another beat has counted this interval already."""
     started = time.perf_counter()
-    counted = sql.fetch_rows(COUNT, [interval_s])
+    counted = sql.fetch_rows(COUNT, {"interval": interval_s, "pause": max(10.0, 3 * interval_s)})
     if not counted:
         return None
     tick = Tick(*counted[0])
@@ -42,11 +52,28 @@ def beat(*, interval_s: float) -> Tick | None:
         thunderblock.sync(now=tick.at)
     thunderblock.restart_due(tick)
     active = registry.active_domains()
-    message = {"number": tick.number, "at": tick.at.isoformat()}
-    for name in active:
-        tasks.on_tick.apply_async((name,), message, expires=max(1.0, interval_s))
-    for name in registry.waiting():
-        tasks.activate.apply_async((name,), message, expires=max(1.0, interval_s))
+    if backlog() < MOST_WAITING:
+        _send(tick, active, expires=max(1.0, interval_s))
+    else:
+        logger.warning("workers do not take their messages; heartbeat %s is not handed out", tick.number)
     latency_ms = (time.perf_counter() - started) * 1000
     sql.execute(REMEMBER, [tick.number % HeartbeatTick.RING, tick.number, tick.at, latency_ms, len(active)])
     return tick
+
+
+def _send(tick: Tick, active: list[str], *, expires: float) -> None:
+    message = {"number": tick.number, "at": tick.at.isoformat()}
+    for name in active:
+        tasks.on_tick.apply_async((name,), message, expires=expires)
+    for name in registry.waiting():
+        tasks.activate.apply_async((name,), message, expires=expires)
+
+
+def backlog() -> int:
+    """Messages that wait for a worker. Redis drops none of them by itself, however long ago they expired."""
+    return int(_redis().llen(settings.CELERY_TASK_DEFAULT_QUEUE))
+
+
+@cache
+def _redis() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL)

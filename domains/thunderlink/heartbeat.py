@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 
 from domains.thunderlink.models import Heart, HeartbeatTick
 
 SILENT_AFTER_S = 5.0
+
+
+def silent_after_s() -> float:
+    """Age of the last beat from which on the heart counts as silent: five seconds, or three slow beats."""
+    return max(SILENT_AFTER_S, 3 * settings.HEARTBEAT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def stats(now: datetime | None = None) -> Stats:
         latency=round(sum(beat.latency_ms for beat in recent) / len(recent), 2) if recent else 0.0,
         active_domains=recent[-1].active_domains if recent else 0,
         age_s=round(age, 3),
-        beating=age < SILENT_AFTER_S,
+        beating=age < silent_after_s(),
     )
 
 

@@ -14,7 +14,7 @@ from thunderline.embedded.server import Server
 
 # In a container everything is root, and Celery's advice about that would be the first thing that people read.
 CELERY = (sys.executable, "-W", "ignore:You're running the worker", "-m", "celery", "-q", "-A", "thunderline")
-WORKER = ("worker", "--without-mingle", "--without-gossip", "--without-heartbeat", "-l", "WARNING")
+WORKER = ("worker", "--purge", "--without-mingle", "--without-gossip", "--without-heartbeat", "-l", "WARNING")
 
 
 @dataclass(frozen=True)

@@ -153,8 +153,12 @@ SELECT z.id, z.ordinal, z.entropy, z.thermal, z.diffusing,
        coalesce(array_agg(o.ordinal) FILTER (WHERE o.id IS NOT NULL), '{}') AS others,
        coalesce(array_agg(n.permeability) FILTER (WHERE o.id IS NOT NULL), '{}') AS permeabilities
 FROM pac_zones z LEFT JOIN zone_neighbours n ON n.zone_id = z.id LEFT JOIN pac_zones o ON o.id = n.other_id
-WHERE z.world_id = %(world)s AND EXISTS (SELECT 1 FROM pac_zones d WHERE d.world_id = %(world)s AND d.diffusing)
-GROUP BY z.id
+WHERE z.world_id = %(world)s GROUP BY z.id
+"""
+
+SPREAD = """
+UPDATE pac_zones z SET entropy = c.entropy, thermal = c.thermal
+FROM unnest(%s::uuid[], %s::float8[], %s::float8[]) AS c (id, entropy, thermal) WHERE z.id = c.id
 """
 
 
@@ -208,11 +212,19 @@ def take_crossings(turn: Turn) -> list[Crosser]:
     return sorted((Crosser(*row) for row in rows), key=lambda crosser: crosser.ordinal)
 
 
-def spread_climate(turn: Turn) -> None:
-    """Diffuse entropy and warmth between the zones of a world, from the values of this tick."""
+def stirs(turn: Turn) -> bool:
+    """Whether some zone of the world shares its climate with its neighbours at the end of this tick."""
+    return bool(sql.fetch_rows("SELECT 1 FROM pac_zones WHERE world_id = %s AND diffusing LIMIT 1", [turn.world_id]))
+
+
+def lock_zones(turn: Turn) -> None:
+    """Lock all zones of a world in the one order that everybody uses, by id."""
+    sql.execute("SELECT 1 FROM pac_zones WHERE world_id = %s ORDER BY id FOR NO KEY UPDATE", [turn.world_id])
+
+
+def spread_climate(turn: Turn) -> list[NewEvent]:
+    """Diffuse entropy and warmth between locked zones, from the values of this tick. Returns the events of it."""
     rows = sql.fetch(CLIMATE, {"world": turn.world_id})
-    if not rows:
-        return
     ids = {row["ordinal"]: row["id"] for row in rows}
     climates = {
         row["ordinal"]: Climate(
@@ -222,16 +234,17 @@ def spread_climate(turn: Turn) -> None:
         for row in rows
     }  # fmt: skip
     changed = sorted((ids[ordinal], *values) for ordinal, values in diffuse(climates).items())
-    sql.execute(
-        """UPDATE pac_zones z SET diffusing = false, entropy = coalesce(c.entropy, z.entropy),
-                  thermal = coalesce(c.thermal, z.thermal)
-           FROM pac_zones o LEFT JOIN unnest(%s::uuid[], %s::float8[], %s::float8[]) AS c (id, entropy, thermal)
-                ON c.id = o.id
-           WHERE z.id = o.id AND o.world_id = %s AND (o.diffusing OR c.id IS NOT NULL)""",
-        [*(list(column) for column in zip(*changed, strict=True)), turn.world_id]
-        if changed
-        else [[], [], [], turn.world_id],
-    )
+    if changed:
+        sql.execute(SPREAD, [list(column) for column in zip(*changed, strict=True)])
+    sql.execute("UPDATE pac_zones SET diffusing = false WHERE world_id = %s AND diffusing", [turn.world_id])
+    return [
+        NewEvent(
+            events.zone_stream(zone_id),
+            events.zone_topic(zone_id, "climate_changed"),
+            events.ClimateChanged(entropy=entropy, thermal=thermal, tick=turn.tick),
+        )
+        for zone_id, entropy, thermal in changed
+    ]
 
 
 def go_on(turn: Turn) -> None:

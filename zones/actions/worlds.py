@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -23,12 +23,14 @@ def create(*, name: str, by: Any = None, seed: int = 0, **fields: Any) -> World:
         with transaction.atomic():
             world = World.objects.create(name=name, owner=by, seed=seed, **fields)
             _tell(world, "created")
-    except IntegrityError as error:
-        raise Invalid(f"a world called {name!r} cannot be made: {_constraint(error)}") from error
+    except (DataError, IntegrityError) as error:
+        raise Invalid(f"a world called {name[:100]!r} cannot be made: {_constraint(error)}") from error
     return world
 
 
-def _constraint(error: IntegrityError) -> str:
+def _constraint(error: DatabaseError) -> str:
+    if isinstance(error, DataError):
+        return "its name has 1 to 100 characters, its seed is a whole number from 0 to 2⁶³ − 1"
     name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
     return "there is one already" if name.startswith("worlds_name") else f"it breaks {name}"
 
