@@ -1,4 +1,4 @@
-"""A whole system lives while its processes are killed: no tick is lost, none is applied twice, and it goes on by itself.
+"""A whole system lives while its processes are killed: no tick is lost or applied twice, and it goes on by itself.
 
 CHAOS=short makes it brief. CHAOS_SEED repeats the choices of a run; CHAOS_PATIENCE_S is for slow machines.
 """
@@ -91,10 +91,12 @@ class Disturbed:
 
     def kill(self, what: str) -> None:
         """SIGKILL, and see that the world goes on within the promised time, without help."""
-        process: list[psutil.Process] = []
-        eventually(lambda: process.append(found) if (found := self.victim(what)) else None or process, 30)
-        at, killed = self.tick(), time.monotonic()
-        process[0].kill()
+        eventually(lambda: self.victim(what), 30)
+        at = self.tick()
+        while not (process := self.victim(what)):
+            time.sleep(0.05)
+        killed = time.monotonic()
+        process.kill()
         while self.tick() <= at + 1:  # the tick under way, and one that began afterwards
             assert time.monotonic() - killed < PATIENCE_S + 30, f"the world stands still after {what}"
             time.sleep(0.05)
@@ -111,7 +113,10 @@ def disturbed(installation: Installation) -> Iterator[Disturbed]:
     # Nobody reading would stop `up` once the pipe is full.
     threading.Thread(target=said.extend, args=(installation.up.stdout,), daemon=True).start()
     eventually(lambda: len(installation.pids()) == PROGRAMS)
-    yield Disturbed(installation)
+    made = Disturbed(installation)
+    yield made
+    if made.connection:
+        made.connection.close()
 
 
 def test_no_tick_is_lost_and_none_applied_twice(disturbed: Disturbed) -> None:
@@ -187,7 +192,8 @@ def check_stats(disturbed: Disturbed) -> None:
 def check_events(disturbed: Disturbed) -> None:
     """Each tick was told once, as it was."""
     logs = disturbed.ask(
-        f"""SELECT l.agent_id::text, l.tick_number, l.world_tick, l.narrative, encode(l.state_hash, 'hex'), l.zone_id::text
+        f"""SELECT l.agent_id::text, l.tick_number, l.world_tick, l.narrative, encode(l.state_hash, 'hex'),
+                   l.zone_id::text
             {PEOPLE} JOIN tick_logs l ON l.agent_id = a.id ORDER BY 1, 2"""
     )
     told = disturbed.ask(
