@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -53,11 +54,14 @@ def create(spec: AgentSpec, *, world_id: UUID, zone_id: UUID, by: str) -> Agent:
     return create_many([(zone_id, spec)], world_id=world_id, by=by)[0]
 
 
-def create_many(wanted: Sequence[tuple[UUID, AgentSpec]], *, world_id: UUID, by: str) -> list[Agent]:
+def create_many(
+    wanted: Sequence[tuple[UUID, AgentSpec]], *, world_id: UUID, by: str, founding: bool = False
+) -> list[Agent]:
     """Make agents, active, each in its zone, in this order of ordinals, in batches; each tells its event.
 
-    Their first ticks are spread over their intervals. Raises: NotFound, Invalid (a name taken twice),
-    zones.errors.ZoneFull; nothing is made then.
+    Their first ticks are spread over their intervals. `founding`: as a world file says, also where nobody may be
+    born later. Raises: NotFound, Invalid (a name taken, a zone where nobody may be born), zones.errors.ZoneFull;
+    nothing is made then.
     """
     if not wanted:
         return []
@@ -67,6 +71,8 @@ def create_many(wanted: Sequence[tuple[UUID, AgentSpec]], *, world_id: UUID, by:
             zones = places.lock_many(zone_id for zone_id, _ in wanted)
             if any(zone.world_id != world_id for zone in zones.values()):
                 raise Invalid("zone: it belongs to another world")
+            if not founding and (barren := [z.name for z in zones.values() if z.closed or not z.spawning]):
+                raise Invalid(f"zone: nobody may be born in {', '.join(barren)}")
             agents = [_build(spec, first + i, tick, seed, zones[z]) for i, (z, spec) in enumerate(wanted)]
             Agent.objects.bulk_create(agents, batch_size=1000)
             _add_mods(zip(agents, (spec.mods for _, spec in wanted), strict=True), tick)
@@ -174,17 +180,25 @@ def _transition(agent_ids: Sequence[UUID], to: str, *, by: str, reason: str = ""
             if to not in TRANSITIONS[agent.lifecycle]:
                 allowed = ", ".join(sorted(TRANSITIONS[agent.lifecycle]))
                 raise WrongState(f"{agent.name} is {agent.lifecycle}; from there it can become {allowed}")
-        tick = agents[0].world.tick
-        changes: dict[str, Any] = {"lifecycle": to}
-        if to == Lifecycle.ACTIVE:
-            changes |= {"due_tick": tick + 1, "last_tick": tick}
-        Agent.objects.filter(pk__in=[a.pk for a in agents]).update(**changes)
-        told = _move_in_or_out(agents, zones, to, tick)
+        if to == Lifecycle.DORMANT and (shut := [z.name for z in zones.values() if z.closed]):
+            raise WrongState(f"{', '.join(shut)}: closed, nobody can come in")
+        told = []
+        for world, theirs in groupby(sorted(agents, key=lambda a: a.world_id), key=lambda a: a.world):
+            told += _change_in(world, list(theirs), zones, to)
         told += [_changed(agent, "lifecycle", was=agent.lifecycle, now=to, reason=reason, by=by) for agent in agents]
         publish_many(told)
     for agent in agents:
         agent.refresh_from_db()
     return agents
+
+
+def _change_in(world: Any, agents: Sequence[Agent], zones: Mapping[UUID, Any], to: str) -> list[NewEvent]:
+    """Change agents of one world, by its clock."""
+    changes: dict[str, Any] = {"lifecycle": to}
+    if to == Lifecycle.ACTIVE:
+        changes |= {"due_tick": world.tick + 1, "last_tick": world.tick}
+    Agent.objects.filter(pk__in=[a.pk for a in agents]).update(**changes)
+    return _move_in_or_out(agents, zones, to, world.tick)
 
 
 def _move_in_or_out(agents: Sequence[Agent], zones: Mapping[UUID, Any], to: str, tick: int) -> list[NewEvent]:
@@ -315,11 +329,14 @@ def edit(agent_id: UUID, changes: Mapping[str, Any], *, by: str) -> Agent:
         raise Invalid(f"{', '.join(sorted(unknown))}: cannot be changed; {', '.join(sorted(allowed))} can")
     values = _checked(changes)
     with transaction.atomic():
-        agents, _ = _lock([agent_id])
+        agents, zones = _lock([agent_id])
         agent = agents[0]
         for name, value in values.items():
             setattr(agent, name, value)
-        agent.save(update_fields=[*values, "updated_at"])
+        if "tick_interval" in values and agent.last_tick + agent.tick_interval < agent.due_tick:
+            agent.due_tick = max(agent.world.tick + 1, agent.last_tick + agent.tick_interval)
+            places.make_due(zones[agent.zone_id], tick=agent.due_tick)
+        agent.save(update_fields=[*values, "due_tick", "updated_at"])
         publish_many([_changed(agent, "edited", now=", ".join(sorted(changes)), by=by)])
     return agent
 

@@ -241,7 +241,7 @@ class ModAdmin(Refusing, Large, Lasting, ModelAdmin):
     @admin.action(description="Take off", permissions=["remove"])
     def remove(self, request: HttpRequest, queryset: QuerySet[Mod]) -> None:
         """End mods that are in force."""
-        for agent_id, name in queryset.values_list("agent_id", "name"):
+        for agent_id, name in queryset.filter(active=True).values_list("agent_id", "name"):
             with self.telling(request, f"{name} taken off."):
                 actions.remove_mod(agent_id, name, by=actor(request))
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import time
+from datetime import UTC, datetime
 
 from django.db import transaction
 
 from domains import sql
+from domains.thunderflow import partitions as thunderflow
 
 DAYS_AHEAD = 7
+LOOK_EVERY_S = 600.0
+
+_looked_at: float | None = None
 
 
 def ensure_ahead(now: datetime) -> int:
@@ -17,3 +22,12 @@ def ensure_ahead(now: datetime) -> int:
         sql.execute("SET LOCAL lock_timeout = '2s'")
         rows = sql.fetch_rows("SELECT tick_log_ensure_leaves(%s::timestamptz, %s::int)", [now, DAYS_AHEAD])
         return int(rows[0][0])
+
+
+def ensure_now_and_then() -> None:
+    """Before ticks: see to it, at most every ten minutes and process, that there is a leaf for what they write."""
+    global _looked_at
+    if _looked_at is None or time.monotonic() - _looked_at > LOOK_EVERY_S:
+        ensure_ahead(datetime.now(UTC))
+        thunderflow.ensure_ahead()
+        _looked_at = time.monotonic()

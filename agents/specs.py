@@ -75,7 +75,7 @@ class ModSpec(_Spec):
     name: Name
     kind: Literal["behavior", "capability", "memory", "tool", "personality", "stat_boost", "skill"]
     effects: Effects = Effects()
-    duration: Annotated[int, Field(ge=1)] | None = None
+    duration: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
 
 
 class Position(_Spec):

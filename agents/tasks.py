@@ -8,6 +8,7 @@ from celery import shared_task
 from django.conf import settings
 
 from agents.engine import loop
+from domains import queue
 from domains.thunderblock import guards
 from domains.thunderflow.context import acting
 
@@ -16,8 +17,8 @@ STINT_S = 0.4
 
 
 def wake_workers(**_: Any) -> None:
-    """One message a worker, however many zones are due."""
-    for _n in range(settings.CONFIG.workers):
+    """As many messages as there are workers, those included that already wait, however many zones are due."""
+    for _n in range(settings.CONFIG.workers - queue.waiting("ticks")):
         tick_zones.apply_async(expires=1)
 
 

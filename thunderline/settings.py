@@ -142,8 +142,12 @@ CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "work"
 CELERY_TASK_DEFAULT_ROUTING_KEY = "work"
-CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("work", "heartbeat")]
-CELERY_TASK_ROUTES = {"thunderlink.heartbeat": {"queue": "heartbeat", "routing_key": "heartbeat"}}
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("work", "ticks", "heartbeat")]
+# Ticks have a queue of their own beside the work that they could crowd out; the same workers take from both in turn.
+CELERY_TASK_ROUTES = {
+    "thunderlink.heartbeat": {"queue": "heartbeat", "routing_key": "heartbeat"},
+    "agents.tick_zones": {"queue": "ticks", "routing_key": "ticks"},
+}
 CELERY_TASK_TIME_LIMIT = 60
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False

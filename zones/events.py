@@ -72,6 +72,15 @@ class EnvironmentTick(Payload):
     timestamp: datetime
 
 
+class EnvironmentFailed(Payload):
+    """An environment tick could not be done and is put off by its interval."""
+
+    topic: ClassVar[str] = "zone.*.environment_failed"
+
+    tick: int
+    error: str
+
+
 class ClimateChanged(Payload):
     """Entropy and warmth flowed between neighbours at the end of a world tick."""
 

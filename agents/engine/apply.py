@@ -13,9 +13,10 @@ from uuid import UUID
 import orjson
 
 from agents import behaviours, metrics
+from agents.engine.faults import AWAY
 from agents.facts import KEPT_ACTIONS, KEPT_MEMORIES, AgentState, Decision, Facts, Outcome
 from agents.narrative import fill
-from agents.review import Verdict
+from agents.review import DENY, Verdict
 from domains.chance import Chance
 from memory.actions import NewMemory, worth_keeping
 
@@ -33,6 +34,16 @@ STUMBLE = Outcome(
     memorable=False,
     failed=True,
 )
+
+
+HELD_BACK = Outcome(
+    ("{name} thought better of it.", "{name} was about to, and then did not."),
+    "Was held back in {zone}.",
+    activity="held back",
+    memorable=False,
+    failed=True,
+)
+"""What comes of a decision that the review denied."""
 
 
 @dataclass(slots=True)
@@ -62,7 +73,7 @@ def apply_all(facts: Sequence[Facts], verdicts: Sequence[Verdict], errors: dict[
 
 
 def _apply(facts: Facts, verdict: Verdict, error: str | None) -> Ticked:
-    outcome, failure = _act(facts, verdict.decision)
+    outcome, failure = (HELD_BACK, None) if verdict.verdict == DENY else _act(facts, verdict.decision)
     agent = facts.me
     slots = {"name": agent.name, "zone": facts.zone.name, **outcome.slots}
     ticked = Ticked(facts, verdict, outcome, slots, error=error or failure)
@@ -85,6 +96,8 @@ def _act(facts: Facts, decision: Decision) -> tuple[Outcome, str | None]:
     try:
         chance = Chance(facts.seed, facts.me.ordinal, facts.me.tick_number + 1, "act")
         return _sound(behaviour.act(facts, decision, chance), facts.me), None
+    except AWAY:
+        raise  # not the agent's doing: the chunk is done again
     except Exception as error:
         logger.exception("%s failed for %s", decision.action, facts.me.name)
         metrics.failed.labels("apply").inc()

@@ -34,9 +34,8 @@ def advance(world_id: UUID | None = None) -> bool:
         turn = clock.take_turn(world_id)
         if turn is None:
             return False
-        crossers, stirs = clock.take_crossings(turn), clock.stirs(turn)
-        if crossers or stirs:
-            clock.lock_zones(turn)
+        on_the_way, stirs = clock.lock_touched(turn)
+        crossers = clock.take_crossings(on_the_way)
         told = _arrive(turn, crossers) if crossers else []
         told += clock.spread_climate(turn) if stirs else []
         clock.go_on(turn)

@@ -18,6 +18,7 @@ from uuid import UUID
 from agents import events, metrics, narrative, reasoners, review
 from agents.engine import apply, rows
 from agents.engine.apply import Ticked
+from agents.engine.faults import AWAY
 from agents.facts import AgentState, Decision, Facts
 from agents.perceive import Bystander, perceive
 from domains.ids import new_raw_id
@@ -49,7 +50,8 @@ def tick_agents(zone: ZoneState, agents: Sequence[AgentState], now: datetime) ->
     """Tick these agents, by ordinal, and write everything but the zone's row. Returns events yet to be published."""
     stages = Stages()
     with stages.time("perceive"):
-        facts = perceive(agents, zone, _roster(zone, agents), rows.read_mods(agents, zone.tick))
+        mods, ended = rows.read_mods(agents, zone.tick)
+        facts = perceive(agents, zone, _roster(zone, agents), mods)
     with stages.time("decide"):
         decisions, errors = decide(facts)
     with stages.time("review"):
@@ -67,7 +69,7 @@ def tick_agents(zone: ZoneState, agents: Sequence[AgentState], now: datetime) ->
     with stages.time("record"):
         rows.write_agents(agents)
         _depart(zone, ticked)
-        told = [event for one in ticked for event in _events(one)]
+        told = [*_endings(zone, agents, ended), *(event for one in ticked for event in _events(one))]
     rows.write_logs(_logs(ticked, stages.ms, now))
     _count(stages, len(ticked))
     return told
@@ -113,6 +115,8 @@ def _decide_batch(kind: str, batch: Sequence[Facts]) -> tuple[Sequence[Decision]
         if reasoner is not rules:
             _check(chosen)
         return chosen, None
+    except AWAY:
+        raise
     except Exception as error:
         if reasoner is rules:
             raise
@@ -138,6 +142,13 @@ def _depart(zone: ZoneState, ticked: Sequence[Ticked]) -> None:
     ]
     if crossers:
         clock.depart(crossers, world_id=zone.world_id, tick=zone.tick)
+
+
+def _endings(zone: ZoneState, agents: Sequence[AgentState], ended: Sequence[tuple[UUID, str]]) -> Iterator[NewEvent]:
+    names = {agent.id: agent.name for agent in agents} if ended else {}
+    for agent_id, mod in ended:
+        payload = events.AgentChanged(agent_id=agent_id, name=names[agent_id], what="mod_ended", was=mod)
+        yield NewEvent(zone.stream, f"agent.{agent_id}.changed", payload)
 
 
 def _events(one: Ticked) -> Iterator[NewEvent]:

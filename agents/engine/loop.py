@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
+from agents import partitions
 from agents.engine import barrier, turn
 from zones.actions import clock
 
@@ -34,6 +35,7 @@ class Stint:
 
 def run(*, seconds: float, world_id: UUID | None = None, patience_s: float = 0.05) -> Stint:
     """Work for at most about `seconds`; end sooner when nothing has been due for `patience_s`."""
+    partitions.ensure_now_and_then()
     stint = Stint()
     end = time.monotonic() + seconds
     idle_since: float | None = None
@@ -55,8 +57,6 @@ def _step(stint: Stint, world_id: UUID | None) -> bool:
     try:
         done = turn.take(world_id)
     except turn.ChunkFailed as failed:
-        if not failed.agent_ids:
-            raise  # the zone itself fails: nobody can be put off for it
         logger.warning("%s: redone one by one, for %r", failed, failed.__cause__)
         done = turn.redo(failed)
     if done is not None:

@@ -37,7 +37,7 @@ WHERE zone_id = %s AND lifecycle = 'active' AND ordinal >= %s ORDER BY ordinal L
 """
 
 MODS = """
-SELECT id, agent_id, effects, expires_tick FROM pac_mods WHERE agent_id = ANY(%s) AND active ORDER BY name
+SELECT id, agent_id, name, effects, expires_tick FROM pac_mods WHERE agent_id = ANY(%s) AND active ORDER BY name
 """
 
 END_MODS = "UPDATE pac_mods SET active = false, updated_at = now() WHERE id = ANY(%s)"
@@ -108,22 +108,24 @@ def read_roster(zone_id: UUID, first_ordinal: int, limit: int) -> list[Bystander
     return [Bystander(*row) for row in sql.fetch_rows(ROSTER, [zone_id, first_ordinal, limit])]
 
 
-def read_mods(agents: Sequence[AgentState], tick: int) -> dict[UUID, list[dict[str, Any]]]:
-    """Effects in force at `tick` by agent id. Mods whose time is over are ended on the way."""
+def read_mods(
+    agents: Sequence[AgentState], tick: int
+) -> tuple[dict[UUID, list[dict[str, Any]]], list[tuple[UUID, str]]]:
+    """Effects in force at `tick` by agent id, and the mods whose time is over, as (agent id, name), ended on the way."""
     ids = [agent.id for agent in agents if agent.mod_count]
     if not ids:
-        return {}
+        return {}, []
     effects: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
     over = []
-    for mod_id, agent_id, effect, expires_tick in sql.fetch_rows(MODS, [ids]):
+    for mod_id, agent_id, name, effect, expires_tick in sql.fetch_rows(MODS, [ids]):
         if expires_tick is not None and expires_tick < tick:
-            over.append((mod_id, agent_id))
+            over.append((mod_id, agent_id, name))
         else:
             effects[agent_id].append(effect)
     if over:
-        sql.execute(END_MODS, [[mod_id for mod_id, _ in over]])
-        sql.execute(COUNT_MODS, [sorted({agent_id for _, agent_id in over})])
-    return effects
+        sql.execute(END_MODS, [[mod_id for mod_id, _, _ in over]])
+        sql.execute(COUNT_MODS, [sorted({agent_id for _, agent_id, _ in over})])
+    return effects, [(agent_id, name) for _, agent_id, name in over]
 
 
 def next_due(zone_id: UUID) -> int | None:

@@ -9,25 +9,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-import psycopg
-from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from agents import events, metrics
 from agents.engine import rows
 from agents.engine.chunk import tick_agents
+from agents.engine.faults import AWAY
 from agents.facts import AgentState
 from domains.thunderflow.actions import NewEvent, publish, publish_many
 from zones import environment
 from zones.actions import clock
-from zones.events import EnvironmentTick, zone_topic
+from zones.events import EnvironmentFailed, EnvironmentTick, zone_topic
 from zones.state import ZoneState
 
 logger = logging.getLogger(__name__)
-
-AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError, SoftTimeLimitExceeded)
-"""No tick is to blame: the database is away or busy, or the worker's time is up. Set-based SQL raises psycopg's own."""
 
 
 class ChunkFailed(Exception):
@@ -75,10 +71,13 @@ def redo(failed: ChunkFailed) -> Turn:
     """Tick the agents of a failed chunk one by one; those that fail alone are put off by their interval.
 
     All in one transaction, so that it is the same whoever does it, and done once however many meet the failure.
+    Where there were no agents, the zone's environment failed, and it is what is put off.
     """
     started = time.perf_counter()
     with transaction.atomic():
         ticks = sum(_alone(failed, agent_id) for agent_id in failed.agent_ids)
+        if not failed.agent_ids:
+            _put_off_environment(failed)
     return Turn(failed.zone_id, ticks, (time.perf_counter() - started) * 1000)
 
 
@@ -105,6 +104,17 @@ def _alone(failed: ChunkFailed, agent_id: UUID) -> bool:
     return True
 
 
+def _put_off_environment(failed: ChunkFailed) -> None:
+    zone = clock.lock(failed.zone_id)
+    if zone is None or zone.tick != failed.tick or zone.environment_due > zone.tick:
+        return
+    logger.error("the environment of %s failed and is put off: %r", zone.name, failed.__cause__)
+    zone.environment_due = zone.tick + zone.environment_interval
+    clock.save(zone, due_tick=_next_due(zone, []))
+    payload = EnvironmentFailed(tick=zone.tick, error=f"{failed.__cause__!r}"[:500])
+    publish(NewEvent(zone.stream, zone_topic(zone.id, "environment_failed"), payload))
+
+
 def run(zone: ZoneState, agents: list[AgentState], *, finish: bool, before: tuple[NewEvent, ...] = ()) -> None:
     """Tick these agents of a locked zone and write everything. `finish`: nobody else is due at this tick.
 
@@ -122,7 +132,7 @@ def run(zone: ZoneState, agents: list[AgentState], *, finish: bool, before: tupl
 
 
 def _next_due(zone: ZoneState, agents: list[AgentState]) -> int:
-    everybody = len(agents) == zone.agent_count
+    everybody = agents and len(agents) == zone.agent_count
     due = min((a.due_tick for a in agents), default=None) if everybody else rows.next_due(zone.id)
     return zone.environment_due if due is None else min(due, zone.environment_due)
 

@@ -146,7 +146,7 @@ def _make_agents(
 ) -> None:
     for start in range(0, len(agents), BATCH):
         batch = agents[start : start + BATCH]
-        actions.create_many([(ids[agent.zone], agent) for agent in batch], world_id=world.pk, by=by)
+        actions.create_many([(ids[agent.zone], agent) for agent in batch], world_id=world.pk, by=by, founding=True)
         if progress:
             progress(len(batch))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from domains.thunderblock.events import STREAM
 from domains.thunderblock.models import ActiveDomain, Status
 from domains.thunderflow import queries as thunderflow
 
@@ -66,7 +67,7 @@ def waiting() -> list[str]:
 
 def activation_history(limit: int = 50) -> list[thunderflow.StoredEvent]:
     """The latest changes of state, newest first."""
-    return thunderflow.latest(pattern="system.*", limit=limit, within=1_000_000)
+    return thunderflow.stream_latest(STREAM, limit=limit)
 
 
 def _status(row: ActiveDomain, now: datetime) -> DomainStatus:

@@ -69,6 +69,15 @@ def read_stream(stream: str, *, after: int, limit: int = 1000) -> list[StoredEve
     return [StoredEvent(*row) for row in rows]
 
 
+def stream_latest(stream: str, *, limit: int = 50) -> list[StoredEvent]:
+    """The newest events of one stream, newest first; from its index, however long ago they were."""
+    rows = sql.fetch_rows(
+        f"SELECT {_FIELDS} FROM events WHERE stream = %s ORDER BY seq DESC LIMIT %s",
+        [stream, limit],
+    )
+    return [StoredEvent(*row) for row in rows]
+
+
 def latest(*, pattern: str = "**", limit: int = 50, within: int = 5000) -> list[StoredEvent]:
     """The newest matching events, newest first, looked for among the last `within` positions."""
     upto = settled()

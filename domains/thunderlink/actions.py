@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import cache
 
-import redis
 from django.conf import settings
 
-from domains import sql
+from domains import queue, sql
 from domains.lifecycle import Tick
 from domains.thunderblock import actions as thunderblock
 from domains.thunderblock import queries as registry
@@ -52,7 +50,7 @@ def beat(*, interval_s: float) -> Tick | None:
         thunderblock.sync(now=tick.at)
     thunderblock.restart_due(tick)
     active = registry.active_domains()
-    if backlog() < MOST_WAITING:
+    if queue.waiting(settings.CELERY_TASK_DEFAULT_QUEUE) < MOST_WAITING:
         _send(tick, active, expires=max(1.0, interval_s))
     else:
         logger.warning("workers do not take their messages; heartbeat %s is not handed out", tick.number)
@@ -67,13 +65,3 @@ def _send(tick: Tick, active: list[str], *, expires: float) -> None:
         tasks.on_tick.apply_async((name,), message, expires=expires)
     for name in registry.waiting():
         tasks.activate.apply_async((name,), message, expires=expires)
-
-
-def backlog() -> int:
-    """Messages that wait for a worker. Redis drops none of them by itself, however long ago they expired."""
-    return int(_redis().llen(settings.CELERY_TASK_DEFAULT_QUEUE))
-
-
-@cache
-def _redis() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL)

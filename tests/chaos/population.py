@@ -1,7 +1,7 @@
 """A restless world for chaos runs, made by a process of its own:
 
 python -m tests.chaos.population make NAME                       prints the world's id
-python -m tests.chaos.population run NAME TICKS                  makes it and lets it live undisturbed
+python -m tests.chaos.population run NAME TICKS                  makes it and lets it live in peace
 python -m tests.chaos.population history NAME                    prints what happened, without ids and times
 """
 
@@ -64,9 +64,13 @@ def main(verb: str, name: str, *ticks: str) -> None:
         return
     world = make(name)
     if verb == "run":
-        from tests.integration.agents.living import live
+        from agents.engine import loop
+        from tests.integration.agents.living import allow
+        from zones.actions import clock
 
-        live(world, int(ticks[0]))
+        allow(world, int(ticks[0]))
+        while clock.anything_to_do(world.pk):
+            loop.run(seconds=60, world_id=world.pk)
     print(json.dumps(str(world.pk)))  # noqa: T201
 
 

@@ -47,6 +47,7 @@ class Disturbed:
 
     def __init__(self, system: Installation) -> None:
         self.system = system
+        self.chance = random.Random(SEED)
         self.url = embedded.database_url(system.places.var)
         self.connection: psycopg.Connection[Any] | None = None
         self.recovered_s: dict[str, list[float]] = defaultdict(list)
@@ -85,7 +86,7 @@ class Disturbed:
             if not child:
                 return process
             children = process.children()
-            return random.choice(children) if children else None
+            return self.chance.choice(children) if children else None
         except (KeyError, psutil.NoSuchProcess, OSError):
             return None  # on its way back; the next look finds it
 
@@ -121,16 +122,15 @@ def disturbed(installation: Installation) -> Iterator[Disturbed]:
 
 def test_no_tick_is_lost_and_none_applied_twice(disturbed: Disturbed) -> None:
     print(f"CHAOS_SEED={SEED}")  # noqa: T201 - to repeat a failure
-    chance = random.Random(SEED)
     disturbed.run("make", "Chaos")
     disturbed.ask("UPDATE worlds SET status = 'running', rate = 2 WHERE name = 'Chaos' RETURNING 1")
     eventually(lambda: disturbed.tick() > 5)
 
     for _ in range(ROUNDS):
         kills = [what for what, count in KILLS.items() for _ in range(count)]
-        chance.shuffle(kills)
+        disturbed.chance.shuffle(kills)
         for what in kills:
-            time.sleep(chance.uniform(0, 1.5))
+            time.sleep(disturbed.chance.uniform(0, 1.5))
             disturbed.kill(what)
 
     last = come_to_rest(disturbed)
@@ -253,7 +253,7 @@ def check_logs(disturbed: Disturbed) -> None:
 
 
 def check_against_a_calm_life(disturbed: Disturbed, ticks: int) -> None:
-    """The same world, left in peace by one worker, comes to the same."""
+    """The same world, left in peace, comes to the same."""
     disturbed.run("run", "Calm", str(ticks))
     calm, chaos = disturbed.run("history", "Calm"), disturbed.run("history", "Chaos")
     assert len(calm) == len(chaos)

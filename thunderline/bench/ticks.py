@@ -113,7 +113,7 @@ def celery_workers(place: Arena, count: int) -> Iterator[Callable[[], list[int]]
         "thunderline",
         "worker",
         "-Q",
-        "work",
+        "work,ticks",
         "-c",
         str(count),
         "-l",

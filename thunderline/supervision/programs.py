@@ -63,7 +63,7 @@ def application_stages(config: Config, *, reload: bool = False) -> list[Stage]:
     """The application, which starts once the database is up to date."""
     workers = [
         Program("heartbeat", [*CELERY, *WORKER, "-Q", "heartbeat", "-c", "1", "-n", "heartbeat@%h"]),
-        Program("worker", [*CELERY, *WORKER, "-Q", "work", "-c", str(config.workers), "-n", "worker@%h"]),
+        Program("worker", [*CELERY, *WORKER, "-Q", "work,ticks", "-c", str(config.workers), "-n", "worker@%h"]),
     ]
     web = [sys.executable, "-m", "daphne", "-v", "0", "-b", config.bind, "-p", str(config.port)]
     stages = [

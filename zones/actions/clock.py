@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import psycopg
 from django.db import transaction
 
 from domains import lifecycle, sql
@@ -29,13 +30,17 @@ UPDATE worlds SET target_tick = greatest(target_tick, tick + floor(credit + rate
 WHERE status = 'running'
 """
 
+OPEN_FREE = f"""
+{OPEN} AND id IN (SELECT id FROM worlds WHERE status = 'running' FOR NO KEY UPDATE SKIP LOCKED)
+"""
+
 _ZONE = """
     z.id, z.world_id, w.name AS world_name, w.seed, w.tick, z.ordinal, z.name, z.capacity, z.agent_count,
     z.movement_cost, z.interaction_range, z.regeneration, z.environment_interval, z.environment_due,
     z.temperature, z.humidity, z.light, z.noise, z.food, z.materials, z.energy, z.knowledge,
     z.entropy, z.thermal, z.diffusing, z.happenings,
     (SELECT coalesce(jsonb_agg(jsonb_build_array(o.id, o.ordinal, o.name, n.permeability) ORDER BY o.ordinal), '[]')
-     FROM zone_neighbours n JOIN pac_zones o ON o.id = n.other_id
+     FROM zone_neighbours n JOIN pac_zones o ON o.id = n.other_id AND o.world_id = z.world_id
      WHERE n.zone_id = z.id AND n.permeability > 0 AND NOT o.closed) AS ways
 FROM pac_zones z JOIN worlds w ON w.id = z.world_id
 """
@@ -58,10 +63,17 @@ WHERE id = %s
 
 
 def open_all() -> None:
-    """A heartbeat: let every running world go on, and wake those who do the work once that is committed."""
-    with transaction.atomic():
-        sql.execute(OPEN)
-        transaction.on_commit(lambda: lifecycle.clock_opened.send(sender=None))
+    """A heartbeat: let every running world go on, and wake those who do the work once that is committed.
+
+    A world that a long command holds (a reset, a load) is left out rather than waited for, so that it stops no other.
+    """
+    try:
+        with transaction.atomic():
+            sql.execute("SET LOCAL lock_timeout = '300ms'")  # a barrier's lock is over sooner
+            sql.execute(OPEN)
+    except psycopg.errors.LockNotAvailable:
+        sql.execute(OPEN_FREE)
+    lifecycle.clock_opened.send(sender=None)
 
 
 def claim(world_id: UUID | None = None) -> ZoneState | None:
@@ -101,12 +113,12 @@ def save(zone: ZoneState, *, due_tick: int) -> None:
 
 # --- The barrier ---------------------------------------------------------------------------------------------
 
-# A world that may go on and has nothing due, taken by one worker; the others look elsewhere.
+# A world that may go on and has nothing due, the one that waits longest; taken by one worker, the others look elsewhere.
 TAKE_WORLD = """
 SELECT w.id, w.name, w.seed, w.tick FROM worlds w
 WHERE w.tick < w.target_tick AND (%(world)s::uuid IS NULL OR w.id = %(world)s)
   AND NOT EXISTS (SELECT 1 FROM pac_zones z WHERE z.world_id = w.id AND z.due_tick <= w.tick)
-LIMIT 1 FOR NO KEY UPDATE OF w SKIP LOCKED
+ORDER BY w.updated_at LIMIT 1 FOR NO KEY UPDATE OF w SKIP LOCKED
 """
 
 # Asked again under the lock: when the world's row changed between the start of TAKE_WORLD and its lock, PostgreSQL
@@ -152,7 +164,8 @@ CLIMATE = """
 SELECT z.id, z.ordinal, z.entropy, z.thermal, z.diffusing,
        coalesce(array_agg(o.ordinal) FILTER (WHERE o.id IS NOT NULL), '{}') AS others,
        coalesce(array_agg(n.permeability) FILTER (WHERE o.id IS NOT NULL), '{}') AS permeabilities
-FROM pac_zones z LEFT JOIN zone_neighbours n ON n.zone_id = z.id LEFT JOIN pac_zones o ON o.id = n.other_id
+FROM pac_zones z LEFT JOIN zone_neighbours n ON n.zone_id = z.id 
+     LEFT JOIN pac_zones o ON o.id = n.other_id AND o.world_id = z.world_id
 WHERE z.world_id = %(world)s GROUP BY z.id
 """
 
@@ -196,30 +209,24 @@ def anything_to_do(world_id: UUID | None = None) -> bool:
     return bool(sql.fetch_rows(TO_DO, {"world": world_id}))
 
 
-def take_crossings(turn: Turn) -> list[Crosser]:
-    """Who is on the way at the end of this tick, by ordinal; the rows are taken out.
+def lock_touched(turn: Turn) -> tuple[list[UUID], bool]:
+    """Lock the zones that the barrier will change, by id and at once: before the crossings, as everybody else does.
 
-    Locks, by id, all zones that the barrier will change, before the crossings: as everybody else does.
+    Returns the agents who are on the way at the end of this tick, and whether climates will mix.
     """
     found = sql.fetch_rows(CROSSINGS, [turn.world_id, turn.tick])
-    touched = {zone_id for row in found for zone_id in row[1:]}
-    touched.update(row[0] for row in sql.fetch_rows(CLIMATE_ZONES, {"world": turn.world_id}))
-    if touched:
+    stirred = [row[0] for row in sql.fetch_rows(CLIMATE_ZONES, {"world": turn.world_id})]
+    if touched := {zone_id for row in found for zone_id in row[1:]} | set(stirred):
         sql.fetch_rows(LOCK_ZONES, [list(touched)])
-    if not found:
+    return [row[0] for row in found], bool(stirred)
+
+
+def take_crossings(agent_ids: Sequence[UUID]) -> list[Crosser]:
+    """Those of these agents who still are on the way, by ordinal; the rows are taken out."""
+    if not agent_ids:
         return []
-    rows = sql.fetch_rows(TAKE_CROSSINGS, [[row[0] for row in found]])
+    rows = sql.fetch_rows(TAKE_CROSSINGS, [list(agent_ids)])
     return sorted((Crosser(*row) for row in rows), key=lambda crosser: crosser.ordinal)
-
-
-def stirs(turn: Turn) -> bool:
-    """Whether some zone of the world shares its climate with its neighbours at the end of this tick."""
-    return bool(sql.fetch_rows("SELECT 1 FROM pac_zones WHERE world_id = %s AND diffusing LIMIT 1", [turn.world_id]))
-
-
-def lock_zones(turn: Turn) -> None:
-    """Lock all zones of a world in the one order that everybody uses, by id."""
-    sql.execute("SELECT 1 FROM pac_zones WHERE world_id = %s ORDER BY id FOR NO KEY UPDATE", [turn.world_id])
 
 
 def spread_climate(turn: Turn) -> list[NewEvent]:

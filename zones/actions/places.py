@@ -15,7 +15,7 @@ from domains.ids import new_id
 from domains.thunderflow.actions import NewEvent, publish, publish_many
 from zones import events
 from zones.errors import AccessDenied, Invalid, NotFound, ZoneFull
-from zones.models import Neighbour, Permission, World, Zone
+from zones.models import RESOURCES, Neighbour, Permission, World, Zone
 
 
 def create_many(world: World, specs: Sequence[Mapping[str, Any]]) -> list[Zone]:
@@ -39,28 +39,31 @@ def _new(world: World, ordinal: int, spec: Mapping[str, Any]) -> Zone:
 
 
 def connect(ways: Iterable[tuple[UUID, UUID, float]]) -> None:
-    """Make or change ways between zones, (one, other, permeability), each in both directions."""
-    rows = [
-        Neighbour(zone_id=a, other_id=b, permeability=p)
-        for one, other, p in ways
-        for a, b in ((one, other), (other, one))
-    ]
-    Neighbour.objects.bulk_create(
-        rows,
-        update_conflicts=True,
-        unique_fields=["zone", "other"],
-        update_fields=["permeability", "updated_at"],
-    )
+    """Make or change ways between zones, (one, other, permeability), each in both directions; as `set_ways`."""
+    set_ways([(a, b, p) for one, other, p in ways for a, b in ((one, other), (other, one))])
 
 
 def set_ways(ways: Iterable[tuple[UUID, UUID, float]]) -> None:
-    """Make or change ways, (from, to, permeability), each in this direction only: give both."""
+    """Make or change ways, (from, to, permeability), each in this direction only: give both.
+
+    Each zone tells its event. Needs an open transaction. Raises: NotFound, Invalid (zones of two worlds).
+    """
+    ways = list(ways)
+    zones = lock_many(zone_id for way in ways for zone_id in way[:2])
+    if any(zones[one].world_id != zones[other].world_id for one, other, _ in ways):
+        raise Invalid("neighbours: a way leads from a zone to another of the same world")
     rows = [Neighbour(zone_id=one, other_id=other, permeability=p) for one, other, p in ways]
     Neighbour.objects.bulk_create(
         rows,
         update_conflicts=True,
         unique_fields=["zone", "other"],
         update_fields=["permeability", "updated_at"],
+    )
+    publish_many(
+        [
+            _changed(zones[one], "ways_changed", {"to": zones[other].name, "permeability": permeability})
+            for one, other, permeability in ways
+        ]
     )
 
 
@@ -70,7 +73,9 @@ def cut_ways(ways: Iterable[tuple[UUID, UUID]]) -> None:
     found = Neighbour.objects.filter(zone_id__in={one for one, _ in pairs}, other_id__in={other for _, other in pairs})
     wanted = set(pairs)
     doomed = [way.pk for way in found if (way.zone_id, way.other_id) in wanted]
+    zones = lock_many({zone_id for pair in pairs for zone_id in pair})
     Neighbour.objects.filter(pk__in=doomed).delete()
+    publish_many([_changed(zones[one], "way_cut", {"to": zones[other].name}) for one, other in pairs])
 
 
 def edit_many(changes: Mapping[UUID, Mapping[str, Any]]) -> None:
@@ -84,10 +89,21 @@ def edit_many(changes: Mapping[UUID, Mapping[str, Any]]) -> None:
             setattr(zone, name, value)
         if zone.agent_count > zone.capacity:
             raise Invalid(f"capacity: {zone.agent_count} agents are in {zone.name}")
+        check_regeneration(zone.regeneration)
     fields = sorted({name for change in changes.values() for name in change})
     if fields:
         Zone.objects.bulk_update(zones.values(), fields, batch_size=200)
     publish_many([_changed(zone, "edited", changes[zone_id]) for zone_id, zone in zones.items()])
+
+
+def check_regeneration(regeneration: object) -> None:
+    """Raises: Invalid unless it maps names of resources to units between −100 and 100."""
+    fits = isinstance(regeneration, dict) and all(
+        name in RESOURCES and isinstance(units, int | float) and abs(units) <= 100
+        for name, units in regeneration.items()
+    )
+    if not fits:
+        raise Invalid(f"regeneration: units (−100 to 100) for some of {', '.join(RESOURCES)}")
 
 
 def begin_anew(world: World, specs: Sequence[Mapping[str, Any]]) -> list[Zone]:
@@ -157,9 +173,9 @@ def has_permission(zone: Zone, user: Any, permission: Permission) -> bool:
     """Whether `user` may do this in `zone`. What is not granted is denied."""
     if user is None or not user.is_active or zone.closed:
         return False
-    if user.is_superuser or user.pk in (zone.owner_id, zone.world.owner_id):
+    if user.is_superuser or user.pk == zone.world.owner_id:
         return True
-    return bool(zone.permissions & permission) and may_see(zone.world, user)
+    return may_see(zone.world, user) and (user.pk == zone.owner_id or bool(zone.permissions & permission))
 
 
 def may_see(world: World, user: Any) -> bool:

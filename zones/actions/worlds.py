@@ -83,7 +83,12 @@ def lock(name: str) -> World | None:
 
 
 def edit(world: World, **fields: Any) -> None:
-    """Change a locked world: description, access, rate, seed, owner. Needs an open transaction."""
+    """Change a locked world: description, access, rate, seed, owner. Needs an open transaction.
+
+    Zones of the former owner go to the new one with it.
+    """
+    if "owner" in fields:
+        Zone.objects.filter(world=world, owner_id=world.owner_id).update(owner=fields["owner"])
     World.objects.filter(pk=world.pk).update(**fields, updated_at=timezone.now())
     _tell(world, "edited", ", ".join(sorted(fields)))
 

@@ -1,6 +1,6 @@
 """Other people's broken behaviours, reasoners and tools never stop a world."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -273,6 +273,29 @@ def test_nobody_is_put_off_when_the_database_goes_away(behaviour: Any) -> None:
     check_the_others(world, [*ordinary, odd], 1)
 
 
+def test_nor_when_it_goes_away_while_a_chunk_is_redone(behaviour: Any) -> None:
+    class Away(Mapping[str, str]):
+        def keys(self) -> Any:
+            raise psycopg.OperationalError("away")
+
+        __getitem__ = __iter__ = __len__ = raises
+
+    calls: list[int] = []
+
+    def fails_then_is_cut_off(*_: Any) -> Outcome:
+        calls.append(1)
+        return breaks_sql() if len(calls) == 1 else Outcome(("x",), "y", slots=Away())
+
+    behaviour(fails_then_is_cut_off)
+    world, zone, _, _ = household()
+    allow(world, 1)
+    with pytest.raises(psycopg.OperationalError, match="away"):
+        loop.run(seconds=5, world_id=world.pk)
+    assert len(calls) == 2
+    assert not logs(world)
+    assert not events(zone.pk, "tick_failed")
+
+
 def test_a_zone_that_fails_by_itself_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody can be put off for it, so it is not hidden."""
 
@@ -346,6 +369,20 @@ def test_without_the_rules_nothing_works(monkeypatch: pytest.MonkeyPatch) -> Non
     live(world)
     assert not logs(world)
     assert len(events(zone.pk, "tick_failed")) == 6
+
+
+def test_a_system_without_the_rules_says_so() -> None:
+    rules = reasoners.get("rules")
+    assert rules
+    reasoners.unregister("rules")
+    try:
+        world, zone, _, _ = household()
+        live(world)
+    finally:
+        reasoners.register(rules)
+    assert {e.payload["error"] for e in events(zone.pk, "tick_failed")} == {
+        "LookupError: the rules reasoner is not loaded"
+    }
 
 
 def test_a_behaviour_may_publish_with_its_tick(behaviour: Any) -> None:

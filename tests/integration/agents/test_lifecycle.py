@@ -196,3 +196,21 @@ def test_who_keeps_moving_while_their_zone_is_locked_is_looked_for_again(monkeyp
         agents, zones = actions._lock([mara.pk])
     assert len(seen) == 2
     assert zones.keys() == {agents[0].zone_id}
+
+
+def test_whoever_never_stays_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zones.actions import places
+
+    _, (one, two) = make_world({}, {})
+    mara = person(one)
+    lock_many = places.lock_many
+
+    def and_gone(zone_ids: Any) -> Any:
+        Agent.objects.filter(pk=mara.pk).update(zone=two)
+        return lock_many(zone_ids)
+
+    monkeypatch.setattr(places, "lock_many", and_gone)
+    with pytest.raises(WrongState, match="keep moving"):
+        actions.suspend([mara.pk], by="operator")
+    mara.refresh_from_db()
+    assert (mara.zone_id, mara.lifecycle) == (one.pk, "active")

@@ -369,9 +369,9 @@ def test_who_leaves_is_noted_once_and_taken_out_in_order(world: Any) -> None:
     clock.depart([Crosser(agents[2], 1, a, c)], world_id=world.pk, tick=1)
     assert str(Crossing.objects.get(pk=agents[1])) == f"{agents[1]} → {c}"
     with transaction.atomic():
-        turn = taken(world)
-        assert clock.take_crossings(turn) == [early, late]
-        assert clock.take_crossings(turn) == []
+        on_the_way, _ = clock.lock_touched(taken(world))
+        assert clock.take_crossings(on_the_way) == [early, late]
+        assert clock.take_crossings(on_the_way) == []
     assert list(Crossing.objects.values_list("agent_id", flat=True)) == [agents[2]], "it leaves a tick later"
 
 
