@@ -111,7 +111,7 @@ def read_roster(zone_id: UUID, first_ordinal: int, limit: int) -> list[Bystander
 def read_mods(
     agents: Sequence[AgentState], tick: int
 ) -> tuple[dict[UUID, list[dict[str, Any]]], list[tuple[UUID, str]]]:
-    """Effects in force at `tick` by agent id, and the mods whose time is over, as (agent id, name), ended on the way."""
+    """Effects in force at `tick` by agent id, and mods whose time is over, as (agent id, name), ended on the way."""
     ids = [agent.id for agent in agents if agent.mod_count]
     if not ids:
         return {}, []

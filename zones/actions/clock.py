@@ -73,7 +73,7 @@ def open_all() -> None:
             sql.execute(OPEN)
     except psycopg.errors.LockNotAvailable:
         sql.execute(OPEN_FREE)
-    lifecycle.clock_opened.send(sender=None)
+    transaction.on_commit(lambda: lifecycle.clock_opened.send(sender=None))
 
 
 def claim(world_id: UUID | None = None) -> ZoneState | None:
@@ -113,7 +113,7 @@ def save(zone: ZoneState, *, due_tick: int) -> None:
 
 # --- The barrier ---------------------------------------------------------------------------------------------
 
-# A world that may go on and has nothing due, the one that waits longest; taken by one worker, the others look elsewhere.
+# A world that may go on and has nothing due, the one that waits longest. The others find it locked and look elsewhere.
 TAKE_WORLD = """
 SELECT w.id, w.name, w.seed, w.tick FROM worlds w
 WHERE w.tick < w.target_tick AND (%(world)s::uuid IS NULL OR w.id = %(world)s)
@@ -164,7 +164,7 @@ CLIMATE = """
 SELECT z.id, z.ordinal, z.entropy, z.thermal, z.diffusing,
        coalesce(array_agg(o.ordinal) FILTER (WHERE o.id IS NOT NULL), '{}') AS others,
        coalesce(array_agg(n.permeability) FILTER (WHERE o.id IS NOT NULL), '{}') AS permeabilities
-FROM pac_zones z LEFT JOIN zone_neighbours n ON n.zone_id = z.id 
+FROM pac_zones z LEFT JOIN zone_neighbours n ON n.zone_id = z.id
      LEFT JOIN pac_zones o ON o.id = n.other_id AND o.world_id = z.world_id
 WHERE z.world_id = %(world)s GROUP BY z.id
 """

@@ -296,18 +296,23 @@ def test_nor_when_it_goes_away_while_a_chunk_is_redone(behaviour: Any) -> None:
     assert not events(zone.pk, "tick_failed")
 
 
-def test_a_zone_that_fails_by_itself_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody can be put off for it, so it is not hidden."""
+def test_a_zone_whose_environment_fails_stops_no_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its environment tick is put off and told; agents and the clock go on."""
 
     def storm(_zone: Any) -> str:
         raise LookupError("no weather today")
 
     monkeypatch.setattr(environment, "step", storm)
-    world, _ = make_world({"environment_interval": 1})
-    allow(world, 1)
-    with pytest.raises(turn.ChunkFailed) as failed:
-        loop.run(seconds=5, world_id=world.pk)
-    assert isinstance(failed.value.__cause__, LookupError)
+    world, (zone,) = make_world({"environment_interval": 2})
+    person(zone, "Calm")
+    allow(world, 4)
+    loop.run(seconds=20, world_id=world.pk)
+    world.refresh_from_db()
+    assert world.tick == 4
+    told = events(zone.pk, "environment_failed")
+    assert told
+    assert "no weather today" in told[0].payload["error"]
+    assert not events(zone.pk, "tick_failed")
 
 
 # --- Reasoners -----------------------------------------------------------------------------------------------

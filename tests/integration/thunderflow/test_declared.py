@@ -21,13 +21,16 @@ from zones.models import Permission, Zone
 pytestmark = pytest.mark.django_db
 
 # Told only when the machinery itself fails; tests/integration/agents/test_failures.py makes it fail.
-FAULTS = {"zone.*.tick_failed"}
+FAULTS = {"zone.*.tick_failed", "zone.*.environment_failed"}
 
 
 def a_day() -> None:
     domains.start_all(now=datetime.now(UTC), eager=True)
     domains.switch_off("thundergate", reason="test", now=datetime.now(UTC))
     world = make_world(zones=2, agents=6, spec={"stats": {"energy": 40.0}})
+    world.zones.filter(ordinal=0).update(entropy=1.0)
+    with transaction.atomic():
+        places.connect([(*world.zones.order_by("ordinal").values_list("pk", flat=True)[:2], 1.0)])
     run_ticks(world, 31)
     one, other, third, *_ = Agent.objects.order_by("ordinal")
     agents.force_tick(one.pk, by="user:ada")
