@@ -25,7 +25,7 @@ ARRIVE = """
 UPDATE pac_agents a SET zone_id = u.zone_id, x = u.x, y = u.y, updated_at = now()
 FROM unnest(%s::uuid[], %s::uuid[], %s::float8[], %s::float8[]) AS u (id, zone_id, x, y) WHERE a.id = u.id
 """
-WHO = "SELECT id, name, due_tick FROM pac_agents WHERE id = ANY(%s)"
+WHO = "SELECT id, name, due_tick, zone_id FROM pac_agents WHERE id = ANY(%s)"
 
 
 def advance(world_id: UUID | None = None) -> bool:
@@ -65,9 +65,9 @@ class Arrivals:
 
     def take(self, crosser: clock.Crosser) -> None:
         """Let one agent arrive or turn back."""
-        if crosser.agent_id not in self.who:
-            return
-        name, due_tick = self.who[crosser.agent_id]
+        name, due_tick, zone_id = self.who.get(crosser.agent_id, (None, 0, None))
+        if zone_id != crosser.origin:
+            return  # deleted, or set down elsewhere meanwhile
         origin, destination = self._change(crosser.origin), self._change(crosser.destination)
         there = self.zones[crosser.destination]
         if there.closed or there.agent_count + destination.count >= there.capacity:
