@@ -10,7 +10,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from pydantic import ValidationError
 
-from agents import actions, portrait, queries
+from agents import actions, partitions, portrait, queries
 from agents.errors import AgentError, NotFound
 from agents.models import STATS, TRAITS, Agent, Lifecycle
 from agents.specs import AgentSpec
@@ -18,6 +18,7 @@ from agents.world_files import checks
 from agents.world_files.mistakes import meant, written
 from agents.world_files.problems import explain
 from domains import console
+from domains.thunderblock import queries as registry
 from domains.thunderflow.context import acting
 from zones import queries as zones
 from zones.errors import ZoneError
@@ -108,7 +109,10 @@ class Command(BaseCommand):
     def _tick(self, *, name: str, world: str | None, times: int, json: bool, **_: Any) -> None:
         if not 1 <= times <= 1000:
             raise CommandError("--times: from 1 to 1000")
+        if (domain := registry.domain_status("thunderpac")) and not domain.enabled:
+            raise CommandError("thunderpac is switched off; `manage.py domains activate thunderpac` first")
         agent = _find(name, world)
+        partitions.ensure_now_and_then()
         for _n in range(times):
             actions.force_tick(agent.pk, by=OPERATOR)
         logs = [portrait.tick(log) for log in queries.ticks(agent.pk, limit=times)][::-1]
