@@ -80,7 +80,8 @@ class AgentAdmin(Refusing, Large, Lasting, ModelAdmin):
     actions = ["activate", "suspend", "archive", "unarchive", "force_tick"]
     REASONING = ("reasoner", "model", "temperature", "max_tokens", "system_prompt")
     LIVING = (
-        "lifecycle", *STATS, "mood", "activity", "current_focus", "goals", "working_memory", "x", "y", "z",
+        "lifecycle", *STATS, "mood", "activity", "current_focus", "goals", "working_memory", "recent_actions", "x", "y",
+        "z",
         "tick_number", "last_tick", "due_tick", "home_zone", "ordinal", "inserted_at", "updated_at",
     )  # fmt: skip
 

@@ -45,6 +45,8 @@ class AgentState:
     tick_number: int
     last_tick: int
     due_tick: int
+    goals_changed: bool = False
+    memories_changed: bool = False
 
 
 class Other(NamedTuple):

@@ -146,6 +146,7 @@ def _change_state(ticked: Ticked) -> None:
     if outcome.goal is not None and outcome.goal[1]:
         place, step = outcome.goal
         goal = agent.goals[place]
+        agent.goals_changed = True
         goal["progress"] = round(min(1.0, max(0.0, goal["progress"] + step)), 4)
         changes["goal"] = [goal["name"], goal["progress"]]
     if outcome.destination is not None:
@@ -169,6 +170,7 @@ def remember(ticked: Ticked) -> None:
             _form(ticked, known, seen.text, seen.importance, seen.valence, "episodic")
     if ticked.memories:
         agent.memories = agent.memories[-KEPT_MEMORIES:]
+        agent.memories_changed = True
 
 
 def _form(ticked: Ticked, known: set[str], text: str, importance: float, valence: float, kind: str) -> None:

@@ -18,7 +18,7 @@ _AGENT = """
     id, ordinal, name, capabilities, mod_count, reasoner, movement_range, tick_interval,
     openness, conscientiousness, extraversion, agreeableness, neuroticism,
     energy, creativity, focus, social, exploration,
-    mood, activity, current_focus, goals, working_memory, x, y, z, tick_number, last_tick, due_tick
+    mood, activity, current_focus, goals, working_memory, recent_actions, x, y, z, tick_number, last_tick, due_tick
 """
 
 # The zone's lock is held: nobody else ticks these. No row locks, which would write every row a second time.
@@ -50,18 +50,19 @@ WHERE a.id = ANY(%s)
 NEXT_DUE = "SELECT min(due_tick) FROM pac_agents WHERE zone_id = %s AND lifecycle = 'active'"
 
 # Guarded by the tick number: what somebody else has ticked in the meantime is not written over.
-# Parameters go in binary, where text needs no escaping.
+# Parameters go in binary, where text needs no escaping. JSON that did not change is null and stays as it lies.
 UPDATE = """
 UPDATE pac_agents a SET
     energy = u.energy, creativity = u.creativity, focus = u.focus, social = u.social, exploration = u.exploration,
     mood = u.mood, activity = u.activity, current_focus = u.current_focus,
-    goals = u.goals::jsonb, working_memory = u.working_memory::jsonb, x = u.x, y = u.y,
+    goals = coalesce(u.goals::jsonb, a.goals), working_memory = coalesce(u.working_memory::jsonb, a.working_memory),
+    recent_actions = u.recent_actions, x = u.x, y = u.y,
     tick_number = u.expected + 1, last_tick = u.last_tick, due_tick = u.due_tick, updated_at = now()
 FROM unnest(%b::uuid[], %b::int8[], %b::float8[], %b::float8[], %b::float8[], %b::float8[], %b::float8[],
-            %b::float8[], %b::text[], %b::text[], %b::text[], %b::text[], %b::float8[], %b::float8[],
+            %b::float8[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::float8[], %b::float8[],
             %b::int8[], %b::int8[])
      AS u (id, expected, energy, creativity, focus, social, exploration, mood, activity, current_focus,
-           goals, working_memory, x, y, last_tick, due_tick)
+           goals, working_memory, recent_actions, x, y, last_tick, due_tick)
 WHERE a.id = u.id AND a.tick_number = u.expected
 """
 
@@ -90,15 +91,13 @@ def read_one(agent_id: UUID, zone_id: UUID) -> AgentState | None:
 
 
 def _agent(row: tuple[Any, ...]) -> AgentState:
-    memory = row[22]
     values = (
         *row[:8],
         dict(zip(TRAITS, row[8:13], strict=True)),
         dict(zip(STATS, row[13:18], strict=True)),
-        *row[18:22],
-        memory.get("memories", []),
-        memory.get("actions", []),
-        *row[23:],
+        *row[18:23],
+        row[23].split("\n") if row[23] else [],
+        *row[24:],
     )
     return AgentState(*values)
 
@@ -145,8 +144,9 @@ def write_agents(agents: Sequence[AgentState]) -> None:
         *(
             (
                 a.id, a.tick_number - 1, *a.stats.values(), a.mood, a.activity, a.current_focus,
-                orjson.dumps(a.goals).decode(), orjson.dumps({"memories": a.memories, "actions": a.actions}).decode(),
-                a.x, a.y, a.last_tick, a.due_tick,
+                orjson.dumps(a.goals).decode() if a.goals_changed else None,
+                orjson.dumps(a.memories).decode() if a.memories_changed else None,
+                "\n".join(a.actions), a.x, a.y, a.last_tick, a.due_tick,
             )
             for a in agents
         ),

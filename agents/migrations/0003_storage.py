@@ -54,9 +54,10 @@ END $$;
 SELECT tick_log_ensure_leaves(now(), 7);
 """
 
-# Ticks rewrite every agent's row: with free space on the page the new version needs no index entry.
+# Ticks rewrite every agent's row, and the row doubles as its working memory fills: with free space on the page the
+# new version needs no index entry.
 PAGES = """
-ALTER TABLE pac_agents SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE pac_agents SET (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.05);
 """
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from uuid_utils.compat import uuid7
 # Fresh tables with the same columns, indexes and checks, filled with the same agents.
 PREPARE = """
 DROP TABLE IF EXISTS limit_agents, limit_zones, limit_logs, limit_memories, limit_events, limit_streams;
-CREATE TABLE limit_agents (LIKE pac_agents INCLUDING ALL) WITH (fillfactor = 70);
+CREATE TABLE limit_agents (LIKE pac_agents INCLUDING ALL) WITH (fillfactor = 35);
 INSERT INTO limit_agents SELECT * FROM pac_agents;
 CREATE TABLE limit_zones (LIKE pac_zones INCLUDING ALL) WITH (fillfactor = 50);
 INSERT INTO limit_zones SELECT * FROM pac_zones;
@@ -39,18 +40,19 @@ CLAIM_ANY = "SELECT id, due_tick, happenings FROM limit_zones LIMIT 1 FOR NO KEY
 READ = """SELECT id, ordinal, name, capabilities, mod_count, reasoner, movement_range, tick_interval,
                  openness, conscientiousness, extraversion, agreeableness, neuroticism,
                  energy, creativity, focus, social, exploration, mood, activity, current_focus,
-                 goals::text, working_memory::text, x, y, z, tick_number, last_tick, due_tick
+                 goals::text, working_memory::text, recent_actions, x, y, z, tick_number, last_tick, due_tick
           FROM limit_agents WHERE zone_id = %s AND lifecycle = 'active' ORDER BY ordinal"""
 UPDATE = """
 UPDATE limit_agents a SET energy = u.energy, creativity = u.creativity, focus = u.focus, social = u.social,
     exploration = u.exploration, mood = u.mood, activity = u.activity, current_focus = u.current_focus,
-    goals = u.goals::jsonb, working_memory = u.working_memory::jsonb, x = u.x, y = u.y,
+    goals = coalesce(u.goals::jsonb, a.goals), working_memory = coalesce(u.working_memory::jsonb, a.working_memory),
+    recent_actions = u.recent_actions, x = u.x, y = u.y,
     tick_number = u.expected + 1, last_tick = u.last_tick, due_tick = u.due_tick, updated_at = now()
 FROM unnest(%b::uuid[], %b::int8[], %b::float8[], %b::float8[], %b::float8[], %b::float8[], %b::float8[],
-            %b::float8[], %b::text[], %b::text[], %b::text[], %b::text[], %b::float8[], %b::float8[],
+            %b::float8[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::float8[], %b::float8[],
             %b::int8[], %b::int8[])
      AS u (id, expected, energy, creativity, focus, social, exploration, mood, activity, current_focus,
-           goals, working_memory, x, y, last_tick, due_tick)
+           goals, working_memory, recent_actions, x, y, last_tick, due_tick)
 WHERE a.id = u.id AND a.tick_number = u.expected
 """
 LOG = """agent_id, zone_id, tick_number, world_tick, inserted_at, processing_time, confidence, state_hash, action,
@@ -103,10 +105,7 @@ class Loop:
         if zone is None:
             return 0
         agents = run(READ, [zone[0]]).fetchall()
-        columns = zip(
-            *((a[0], a[26], *a[13:18], *a[18:23], a[23], a[24], a[27] + 1, a[28] + 1) for a in agents),
-            strict=True,
-        )
+        columns = zip(*self._rows(agents), strict=True)
         with self.database.cursor() as cursor:
             cursor.execute(UPDATE, [list(column) for column in columns])
             self._logs(cursor, agents)
@@ -115,11 +114,18 @@ class Loop:
         run("UPDATE limit_zones SET due_tick = due_tick + 1, updated_at = now() WHERE id = %s", [zone[0]])
         return len(agents)
 
+    def _rows(self, agents: list[Any]) -> Iterator[tuple[Any, ...]]:
+        """New values in the order of UPDATE's arrays; JSON only where the product would have changed it."""
+        changed = round(len(agents) * self.memories_per_tick)
+        for i, a in enumerate(agents):
+            json = a[21:23] if i < changed else (None, None)
+            yield (a[0], a[27], *a[13:18], *a[18:21], *json, a[23], a[24], a[25], a[28] + 1, a[29] + 1)
+
     def _logs(self, cursor: psycopg.Cursor[Any], agents: list[Any]) -> None:
         now = datetime.now(UTC)
         with cursor.copy(COPY_LOG) as copy:
             for agent, log in zip(agents, random.choices(self.samples.logs, k=len(agents)), strict=True):  # noqa: S311
-                copy.write_row((uuid7(), agent[0], log[1], agent[26] + 1, log[3], now, *log[5:]))
+                copy.write_row((uuid7(), agent[0], log[1], agent[27] + 1, log[3], now, *log[5:]))
 
     def _memories(self, cursor: psycopg.Cursor[Any], agents: list[Any]) -> None:
         now, count = datetime.now(UTC), round(len(agents) * self.memories_per_tick)

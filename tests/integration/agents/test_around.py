@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import redis
 from django.apps import apps
 from django.conf import settings
 
@@ -159,6 +160,7 @@ def test_a_clock_that_opened_wakes_each_worker_once(
 ) -> None:
     world, _ = make_world()
     World.objects.filter(pk=world.pk).update(status="running", rate=3)
+    redis.Redis.from_url(settings.REDIS_URL).delete("ticks")  # what other tests sent, and nobody will ever take
     with django_capture_on_commit_callbacks(execute=True):
         clock.open_all()
     assert sent == [{"expires": 1}] * settings.CONFIG.workers
