@@ -303,7 +303,7 @@ SLOW_ZONES = """
 CREATE SCHEMA slow;
 CREATE FUNCTION slow.wait() RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 BEGIN PERFORM pg_advisory_lock_shared(7, 7); PERFORM pg_advisory_unlock_shared(7, 7); RETURN true; END $$;
-CREATE VIEW slow.pac_zones AS SELECT * FROM public.pac_zones WHERE slow.wait();
+CREATE VIEW slow.pac_zones AS SELECT * FROM public.pac_zones WHERE slow.wait() OFFSET 0; -- before any other condition
 """
 
 
