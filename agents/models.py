@@ -6,6 +6,7 @@ from django.core.validators import MaxValueValidator, MinLengthValidator, MinVal
 from django.db import models
 from django.db.models import Q
 
+from domains.fields import WrittenJSONField
 from domains.timestamps import Stamped
 
 STATS = ("energy", "creativity", "focus", "social", "exploration")
@@ -193,13 +194,13 @@ class TickLog(models.Model):
     action = models.TextField()
     reasoning = models.TextField()
     narrative = models.TextField()
-    decision = models.JSONField(help_text="Arguments, expected outcome, alternatives with their scores.")
-    review = models.JSONField(help_text="Verdict on the decision before it was applied.")
-    stat_changes = models.JSONField(help_text="Effective changes, after clamping.")
-    state_changes = models.JSONField()
-    memories = models.JSONField(help_text="Ids of the memories formed.")
-    stage_ms = models.JSONField(help_text="Milliseconds of each stage, shared by the chunk's agents.")
-    usage = models.JSONField(null=True, help_text="Tokens and milliseconds, when a model decided.")
+    decision = WrittenJSONField(help_text="Arguments, expected outcome, alternatives with their scores.")
+    review = WrittenJSONField(help_text="Verdict on the decision before it was applied.")
+    stat_changes = WrittenJSONField(help_text="Effective changes, after clamping.")
+    state_changes = WrittenJSONField()
+    memories = WrittenJSONField(help_text="Ids of the memories formed.")
+    stage_ms = WrittenJSONField(help_text="Milliseconds of each stage, shared by the chunk's agents.")
+    usage = WrittenJSONField(null=True, help_text="Tokens and milliseconds, when a model decided.")
     error = models.TextField(null=True)
 
     class Meta:

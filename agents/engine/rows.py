@@ -69,9 +69,9 @@ WHERE a.id = u.id AND a.tick_number = u.expected
 _LOG = {
     "id": "uuid", "agent_id": "uuid", "zone_id": "uuid", "tick_number": "int8", "world_tick": "int8",
     "inserted_at": "timestamptz", "processing_time": "float8", "confidence": "float8", "state_hash": "bytea",
-    "action": "text", "reasoning": "text", "narrative": "text", "decision": "jsonb", "review": "jsonb",
-    "stat_changes": "jsonb", "state_changes": "jsonb", "memories": "jsonb", "stage_ms": "jsonb",
-    "usage": "jsonb", "error": "text",
+    "action": "text", "reasoning": "text", "narrative": "text", "decision": "json", "review": "json",
+    "stat_changes": "json", "state_changes": "json", "memories": "json", "stage_ms": "json",
+    "usage": "json", "error": "text",
 }  # fmt: skip
 
 

@@ -238,7 +238,7 @@ def check_zones(disturbed: Disturbed) -> None:
 def check_memories(disturbed: Disturbed) -> None:
     """Each memory that a log names is there, and no other of these agents."""
     named = disturbed.ask(
-        f"SELECT jsonb_array_elements_text(l.memories)::uuid {PEOPLE} JOIN tick_logs l ON l.agent_id = a.id ORDER BY 1"
+        f"SELECT json_array_elements_text(l.memories)::uuid {PEOPLE} JOIN tick_logs l ON l.agent_id = a.id ORDER BY 1"
     )
     kept = disturbed.ask(f"SELECT m.id {PEOPLE} JOIN memory_nodes m ON m.agent_id = a.id ORDER BY 1")
     assert named == kept != []
