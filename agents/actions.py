@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from agents import events
 from agents.engine import rows, turn
+from agents.engine.chunk import Visit
 from agents.errors import AgentError, Invalid, NotFound, WrongState
 from agents.models import TRANSITIONS, Agent, Lifecycle, Mod
 from agents.specs import AgentSpec, ModSpec, Traits
@@ -318,7 +319,7 @@ def force_tick(agent_id: UUID, *, by: str) -> int:
             raise NotFound(f"there is no agent {agent_id} that ticks")
         payload = events.TickForced(agent_id=agent_id, name=agent.name, world_tick=zone.tick)
         cause = NewEvent(zone.stream, zone_events.zone_topic(zone.id, "tick_forced"), payload, actor=by)
-        turn.run(zone, [state], finish=False, before=(cause,))
+        turn.run([Visit(zone, [state], finish=False)], before=(cause,))
     return state.tick_number
 
 

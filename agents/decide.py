@@ -13,8 +13,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import exp
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from agents.behaviours import NO_ARGUMENTS, Behaviour
 from agents.facts import KEPT_ACTIONS, Decision, Facts
@@ -51,6 +55,7 @@ FEATURES: Mapping[str, str] = {
     "ways": "1 when there is a way out",
 }
 """Every feature by its meaning; the names that weights may use."""
+_PLACES = {name: i for i, name in enumerate(FEATURES)}
 
 
 def needs(stats: Mapping[str, float], traits: Mapping[str, float], has_goal: bool) -> dict[str, float]:
@@ -65,66 +70,112 @@ def needs(stats: Mapping[str, float], traits: Mapping[str, float], has_goal: boo
     }
 
 
-def features(facts: Facts) -> dict[str, float]:
+def features(facts: Facts) -> list[float]:
     """The numbers that weights multiply, in the order of `FEATURES`."""
     stats, traits, need, resources = facts.stats, facts.traits, facts.needs, facts.zone.resources
     noticed = facts.noticed[0] if facts.noticed else None
-    return {
-        "rest": need["rest"],
-        "tired": 1.0 - stats["energy"] / 100.0,
-        "stimulation": need["stimulation"],
-        "company": need["company"],
-        "purpose": need["purpose"],
-        "openness": traits["openness"] * 2.0 - 1.0,
-        "conscientiousness": traits["conscientiousness"] * 2.0 - 1.0,
-        "extraversion": traits["extraversion"] * 2.0 - 1.0,
-        "agreeableness": traits["agreeableness"] * 2.0 - 1.0,
-        "neuroticism": traits["neuroticism"] * 2.0 - 1.0,
-        "creativity": stats["creativity"] / 100.0,
-        "focus": stats["focus"] / 100.0,
-        "mood": facts.me.mood,
-        "goal": 1.0 if facts.open_goal() else 0.0,
-        "crowd": min(1.0, len(facts.near) / 4.0),
-        "food": resources["food"] / 100.0,
-        "knowledge": resources["knowledge"] / 100.0,
-        "materials": resources["materials"] / 100.0,
-        "entropy": facts.zone.entropy,
-        "noticed": max(noticed.importance, abs(noticed.valence)) if noticed else 0.0,
-        "ways": 1.0 if facts.zone.ways else 0.0,
-    }
+    return [
+        need["rest"],
+        1.0 - stats["energy"] / 100.0,
+        need["stimulation"],
+        need["company"],
+        need["purpose"],
+        traits["openness"] * 2.0 - 1.0,
+        traits["conscientiousness"] * 2.0 - 1.0,
+        traits["extraversion"] * 2.0 - 1.0,
+        traits["agreeableness"] * 2.0 - 1.0,
+        traits["neuroticism"] * 2.0 - 1.0,
+        stats["creativity"] / 100.0,
+        stats["focus"] / 100.0,
+        facts.me.mood,
+        1.0 if facts.open_goal() else 0.0,
+        min(1.0, len(facts.near) / 4.0),
+        resources["food"] / 100.0,
+        resources["knowledge"] / 100.0,
+        resources["materials"] / 100.0,
+        facts.zone.entropy,
+        max(noticed.importance, abs(noticed.valence)) if noticed else 0.0,
+        1.0 if facts.zone.ways else 0.0,
+    ]
 
 
-def utility(behaviour: Behaviour, values: Mapping[str, float], facts: Facts) -> float:
-    """U(a) of the module's formula."""
-    score = behaviour.bias
-    for name, weight in behaviour.weights.items():
-        score += weight * values[name]
-    if facts.weights:
-        score += facts.weights.get(behaviour.name, 0.0)
-    if behaviour.cost > 0.0:
-        score -= COST_WEIGHT / 20.0 * behaviour.cost * (1.5 - facts.stats["energy"] / 100.0)
-    return score - AGAIN_WEIGHT / KEPT_ACTIONS * facts.me.actions.count(behaviour.name)
+class Scale:
+    """Behaviours in a fixed order, ready to be weighed for many agents at once."""
+
+    def __init__(self, behaviours: Sequence[Behaviour]) -> None:
+        self.behaviours = behaviours
+        self.places = {b.name: i for i, b in enumerate(behaviours)}
+        self.parts = [[(name, _PLACES[name], weight) for name, weight in b.weights.items()] for b in behaviours]
+        self._bias = np.array([b.bias for b in behaviours])
+        self._cost = np.array([max(0.0, b.cost) * COST_WEIGHT / 20.0 for b in behaviours])
+        weights = np.array([[b.weights.get(name, 0.0) for b in behaviours] for name in FEATURES])
+        self._weights = [(i, row) for i, row in enumerate(weights) if row.any()]
+
+    def weigh(self, batch: Sequence[Facts], values: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
+        """U of every agent and behaviour, `[len(batch), len(behaviours)]`; `values` are the agents' features.
+
+        Summed element by element in a fixed order: a matrix product would round as the processor likes.
+        """
+        columns = np.array(values).reshape(len(batch), len(FEATURES), 1)
+        scores = self._bias + np.array([self._own(facts) for facts in batch])
+        for i, weights in self._weights:
+            scores += columns[:, i] * weights
+        scores -= (0.5 + columns[:, _PLACES["tired"]]) * self._cost
+        return scores
+
+    def _own(self, facts: Facts) -> list[float]:
+        """What mods want, and what was just done."""
+        places, row = self.places, [0.0] * len(self.behaviours)
+        for action, weight in facts.weights.items():
+            if action in places:
+                row[places[action]] += weight
+        for action in facts.me.actions:
+            if action in places:
+                row[places[action]] -= AGAIN_WEIGHT / KEPT_ACTIONS
+        return row
 
 
-def choose(facts: Facts, behaviours: Sequence[Behaviour]) -> Decision:
-    """Score what is allowed and draw one. `behaviours` must be in a fixed order and allow at least one."""
-    values = features(facts)
-    allowed = [(-utility(b, values, facts), b.name, b) for b in behaviours if b.refusal(facts) is None]
-    allowed.sort()
+@lru_cache(maxsize=8)
+def scale(behaviours: tuple[Behaviour, ...]) -> Scale:
+    """The scale of these behaviours, made once."""
+    return Scale(behaviours)
+
+
+def choose_all(batch: Sequence[Facts], behaviours: tuple[Behaviour, ...]) -> list[Decision]:
+    """Score what is allowed for each and draw one. `behaviours` are sorted by name and allow at least one."""
+    if not batch:
+        return []
+    values = [features(facts) for facts in batch]
+    by = scale(behaviours)
+    scores = by.weigh(batch, values)
+    chances = Chance.many(((f.seed, f.me.ordinal, f.me.tick_number + 1) for f in batch), "decide")
+    rows = zip(batch, values, scores.tolist(), np.round(scores, 3).tolist(), chances, strict=True)
+    return [_choose(by, *row) for row in rows]
+
+
+def _choose(
+    by: Scale,
+    facts: Facts,
+    values: Sequence[float],
+    scores: Sequence[float],
+    rounded: Sequence[float],
+    chance: Chance,
+) -> Decision:
+    allowed = sorted([(-scores[i], i) for i, b in enumerate(by.behaviours) if b.refusal(facts) is None])
     best = allowed[0][0]
-    shares = [exp((best - score) / TEMPERATURE) for score, _, _ in allowed]
+    shares = [exp((best - score) / TEMPERATURE) for score, _ in allowed]
     total = sum(shares)
-    chance = Chance(facts.seed, facts.me.ordinal, facts.me.tick_number + 1, "decide")
     picked = draw(shares, chance.uniform() * total)
-    score, name, behaviour = allowed[picked]
+    place = allowed[picked][1]
+    behaviour = by.behaviours[place]
     arguments, error = _arguments(behaviour, facts, chance)
     return Decision(
-        action=name,
+        action=behaviour.name,
         arguments=arguments,
         confidence=round(shares[picked] / total, 4),
-        reasoning=explain(behaviour, values, -score),
+        reasoning=explain(behaviour.name, by.parts[place], values, scores[place]),
         expected=behaviour.expects,
-        alternatives={other: round(-s, 3) for s, other, _ in allowed[:LISTED_ALTERNATIVES]},
+        alternatives={by.behaviours[i].name: rounded[i] for _, i in allowed[:LISTED_ALTERNATIVES]},
         error=error,
     )
 
@@ -147,9 +198,9 @@ def draw(shares: Sequence[float], mark: float) -> int:
     return len(shares) - 1
 
 
-def explain(behaviour: Behaviour, values: Mapping[str, float], score: float) -> str:
-    """Which two features spoke most for the action, as a short sentence."""
-    parts = sorted(((weight * values[name], name) for name, weight in behaviour.weights.items()), reverse=True)[:2]
-    spoke = [f"{name} {part:+.2f}" for part, name in parts if part > 0.005]
+def explain(action: str, parts: Sequence[tuple[str, int, float]], values: Sequence[float], score: float) -> str:
+    """Which two features spoke most for the action, as a short sentence. `parts` are (feature, its place, weight)."""
+    told = sorted([(weight * values[i], name) for name, i, weight in parts], reverse=True)[:2]
+    spoke = [f"{name} {part:+.2f}" for part, name in told if part > 0.005]
     reason = f"{' and '.join(spoke)} spoke for it" if spoke else "nothing else pressed"
-    return f"{behaviour.name} scored {score:.2f}: {reason}"
+    return f"{action} scored {score:.2f}: {reason}"

@@ -83,8 +83,8 @@ class Agent(Stamped):
     mood = models.FloatField(default=0.0)
     activity = models.CharField(max_length=100, blank=True, default="")
     current_focus = models.CharField(max_length=200, blank=True, default="")
-    goals = models.JSONField(default=list, blank=True, help_text="[{name, progress 0–1}]")
-    working_memory = models.JSONField(default=list, blank=True, help_text="The latest few memories, oldest first.")
+    goals = WrittenJSONField(default=list, blank=True, help_text="[{name, progress 0–1}]")
+    working_memory = WrittenJSONField(default=list, blank=True, help_text="The latest few memories, oldest first.")
     recent_actions = models.TextField(
         blank=True, default="", help_text="The latest few actions, oldest first, one a line."
     )

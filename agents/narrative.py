@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from agents.facts import Facts, Outcome
 from domains.chance import Chance
@@ -24,14 +25,23 @@ _ODD = (
 )
 
 
+@lru_cache(maxsize=4096)
+def _parts(template: str) -> list[str]:
+    """Text and names of slots in turns, text first."""
+    return _SLOT.split(template)
+
+
 def fill(template: str, slots: Mapping[str, str]) -> str:
     """Put the slots into their places. Braces that name no slot are left as they are, whoever wrote them."""
-    return _SLOT.sub(lambda match: slots.get(match[1], match[0]), template)
+    parts = _parts(template).copy()
+    for i in range(1, len(parts), 2):
+        name = parts[i]
+        parts[i] = slots.get(name, f"{{{name}}}")
+    return "".join(parts)
 
 
-def tell(facts: Facts, outcome: Outcome, slots: Mapping[str, str]) -> str:
+def tell(facts: Facts, outcome: Outcome, slots: Mapping[str, str], chance: Chance) -> str:
     """The story of one tick: what was done, and now and then how it felt."""
-    chance = Chance(facts.seed, facts.me.ordinal, facts.me.tick_number, "narrative")
     story = fill(chance.pick(outcome.stories), slots)
     story = story[:1].upper() + story[1:]
     if chance.uniform() < 0.25 and (mood := _colour(facts)):

@@ -6,12 +6,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from agents.decide import needs
 from agents.facts import AgentState, Facts, Other
 from domains import tools
 from zones.state import Happening, ZoneState
 
 NEAR_LIMIT = 8
+LOOKED_AT = 16
 NOTICED_LIMIT = 4
 WORTH_NOTICING = 0.15
 BASE_CAPABILITIES = frozenset({"observe", "recall"})
@@ -37,7 +41,10 @@ def perceive(
     Only what happened before this world tick is noticed, so that it makes no difference who ticks first in it.
     """
     rumours = Rumours([h for h in zone.happenings if h.tick < zone.tick])
-    return [_facts(agent, zone, roster, mods.get(agent.id, ()), rumours) for agent in agents]
+    near = _near(agents, zone.interaction_range, roster)
+    return [
+        _facts(agent, zone, others, mods.get(agent.id, ()), rumours) for agent, others in zip(agents, near, strict=True)
+    ]
 
 
 class Rumours:
@@ -67,7 +74,7 @@ def _weight(h: Happening) -> tuple[float, int]:
 def _facts(
     agent: AgentState,
     zone: ZoneState,
-    roster: Sequence[Bystander],
+    near: tuple[Other, ...],
     mods: Sequence[dict[str, Any]],
     rumours: Rumours,
 ) -> Facts:
@@ -83,7 +90,7 @@ def _facts(
         tools=_usable_tools(capabilities),
         weights=weights,
         needs=needs(stats, traits, any(goal["progress"] < 1 for goal in agent.goals)),
-        near=_near(agent, zone.interaction_range, roster),
+        near=near,
         noticed=rumours.reaching(agent),
     )
 
@@ -121,26 +128,30 @@ def _usable_tools(capabilities: frozenset[str]) -> frozenset[str]:
     return frozenset(t.name for t in tools.for_capabilities(extra))
 
 
-def _near(agent: AgentState, reach: float, roster: Sequence[Bystander]) -> tuple[Other, ...]:
-    """Who is within reach, nearest first; of a large crowd only the first in order after the agent are looked at."""
-    x, y, square, me = agent.x, agent.y, reach * reach, agent.ordinal
-    found = [
-        (far, b.ordinal, b.name)
-        for b in _around(me, roster)
-        if (far := (b.x - x) ** 2 + (b.y - y) ** 2) <= square and b.ordinal != me
+def _near(agents: Sequence[AgentState], reach: float, roster: Sequence[Bystander]) -> list[tuple[Other, ...]]:
+    """Who is within reach of each, nearest first; of a large crowd only some, the next ones by order, are looked at."""
+    if not roster:
+        return [()] * len(agents)
+    places = _looked_at(agents, len(roster))
+    here = np.array([(agent.x, agent.y) for agent in agents]).reshape(-1, 1, 2)
+    there = np.array([(b.x, b.y) for b in roster])[places]
+    squares = ((there - here) ** 2).sum(axis=2)
+    found: list[list[tuple[float, int, str]]] = [[] for _ in agents]
+    who, column = np.nonzero(squares <= reach * reach)
+    hits = (who, places[who, column], squares[who, column])
+    for i, place, square in zip(*(hit.tolist() for hit in hits), strict=True):
+        other = roster[place]
+        if other.ordinal != agents[i].ordinal:
+            found[i].append((square, other.ordinal, other.name))
+    return [
+        tuple(Other(ordinal, name, square**0.5) for square, ordinal, name in sorted(near)[:NEAR_LIMIT])
+        for near in found
     ]
-    found.sort()
-    return tuple(Other(ordinal, name, far**0.5) for far, ordinal, name in found[:NEAR_LIMIT])
 
 
-LOOKED_AT = 16
-
-
-def _around(ordinal: int, roster: Sequence[Bystander]) -> Sequence[Bystander]:
-    """At most `LOOKED_AT` people of the roster: those after `ordinal` in it, going round."""
-    count = len(roster)
+def _looked_at(agents: Sequence[AgentState], count: int) -> npt.NDArray[np.int64]:
+    """Places in the roster, `[len(agents), at most LOOKED_AT]`: those after the agent's own ordinal, going round."""
     if count <= LOOKED_AT:
-        return roster
-    start = ordinal % count
-    end = start + LOOKED_AT
-    return roster[start:end] if end <= count else [*roster[start:], *roster[: end - count]]
+        return np.tile(np.arange(count), (len(agents), 1))
+    first = np.array([agent.ordinal for agent in agents]).reshape(-1, 1)
+    return (first + np.arange(LOOKED_AT)) % count

@@ -8,7 +8,7 @@ from django.db import models
 
 
 class WrittenJSONField(models.JSONField):
-    """PostgreSQL's `json`: kept as it was written, for records that are appended often and looked into seldom.
+    """PostgreSQL's `json`: kept as it was written, for what is written often and looked into seldom.
 
     Half the cost of `jsonb` to write. It cannot be compared or indexed; `->` and `->>` work.
     """

@@ -5,15 +5,19 @@ JSON columns take plain Python values here (encoded by orjson) and come back dec
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
+from uuid import UUID
 
+import numpy as np
 import orjson
 import psycopg
 from django.db import connection
-from psycopg import sql
+from psycopg import adapters, sql
 from psycopg.abc import Buffer
-from psycopg.adapt import Loader
+from psycopg.adapt import Dumper, Loader
+from psycopg.pq import Format
 from psycopg.rows import dict_row, tuple_row
 from psycopg.types.json import Jsonb, set_json_dumps
 
@@ -30,7 +34,7 @@ class _JsonLoader(Loader):
     """Django leaves jsonb as text for its own fields; here it is decoded."""
 
     def load(self, data: Buffer) -> Any:
-        return orjson.loads(bytes(data))
+        return orjson.loads(data)
 
 
 class NoTransaction(RuntimeError):
@@ -53,6 +57,7 @@ def _cursor(row_factory: Any) -> psycopg.Cursor[Any]:
     # Not `raw().cursor()`: that one counts every statement for /metrics, which costs as much as a short statement.
     cursor = psycopg.Cursor(raw(), row_factory=row_factory)
     cursor.adapters.register_loader("jsonb", _JsonLoader)
+    cursor.adapters.register_loader("json", _JsonLoader)
     return cursor
 
 
@@ -84,6 +89,59 @@ def copy(table: str, columns: Mapping[str, str], rows: Iterable[Sequence[object]
         stream.set_types(list(columns.values()))
         for row in rows:
             stream.write_row(row)
+
+
+class Floats(list[float]):
+    """A `float8[]` parameter of a column's values, encoded at once and not one by one."""
+
+
+class Integers(list[int]):
+    """A `bigint[]` parameter, encoded at once."""
+
+
+class Ids(list[UUID]):
+    """A `uuid[]` parameter, encoded at once."""
+
+
+# https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/arrayfuncs.c: array_send
+_ARRAY = struct.Struct("!iiIii")
+
+
+class _ArrayDumper(Dumper):
+    format = Format.BINARY
+    element: ClassVar[str]
+    layout: ClassVar[list[tuple[str, str]]]
+
+    def dump(self, obj: Any) -> Buffer:
+        cells = np.empty(len(obj), dtype=self.layout)
+        cells["size"] = cells.dtype[1].itemsize
+        cells["value"] = self.values(obj)
+        return _ARRAY.pack(1, 0, adapters.types[self.element].oid, len(obj), 1) + cells.tobytes()
+
+    def values(self, obj: Any) -> Any:
+        return obj
+
+
+class _FloatsDumper(_ArrayDumper):
+    oid = adapters.types["float8"].array_oid
+    element, layout = "float8", [("size", ">i4"), ("value", ">f8")]
+
+
+class _IntegersDumper(_ArrayDumper):
+    oid = adapters.types["int8"].array_oid
+    element, layout = "int8", [("size", ">i4"), ("value", ">i8")]
+
+
+class _IdsDumper(_ArrayDumper):
+    oid = adapters.types["uuid"].array_oid
+    element, layout = "uuid", [("size", ">i4"), ("value", "V16")]
+
+    def values(self, obj: Any) -> Any:
+        return np.frombuffer(b"".join([value.bytes for value in obj]), dtype="V16")
+
+
+for _kind, _dumper in ((Floats, _FloatsDumper), (Integers, _IntegersDumper), (Ids, _IdsDumper)):
+    adapters.register_dumper(_kind, _dumper)
 
 
 def jsonb(value: object) -> Jsonb:

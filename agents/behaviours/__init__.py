@@ -29,7 +29,7 @@ def _no_arguments(_facts: Facts, _chance: Chance) -> Mapping[str, Any]:
     return NO_ARGUMENTS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Behaviour:
     """One kind of action."""
 

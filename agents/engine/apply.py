@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import orjson
 
 from agents import behaviours, metrics
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 DRIFT = {"energy": -0.5, "creativity": -0.5, "focus": -1.2, "social": -1.5, "exploration": -1.5}
 """What every tick takes from each stat, whatever is done; needs grow from it."""
+_DRIFTS = np.array(list(DRIFT.values()))
 MOOD_KEPT = 0.85
 """Share of the distance from its calm mood that an agent keeps from tick to tick."""
 NOTICED_WEIGHT = 0.12
@@ -69,15 +71,17 @@ class Ticked:
 
 def apply_all(facts: Sequence[Facts], verdicts: Sequence[Verdict], errors: dict[UUID, str]) -> list[Ticked]:
     """Let each agent act, in order. `errors` are those met before, by agent id."""
-    return [_apply(f, v, errors.get(f.me.id)) for f, v in zip(facts, verdicts, strict=True)]
+    chances = Chance.many(((f.seed, f.me.ordinal, f.me.tick_number + 1) for f in facts), "act")
+    ticked = [_apply(f, v, chance, errors.get(f.me.id)) for f, v, chance in zip(facts, verdicts, chances, strict=True)]
+    change_stats(ticked)
+    return ticked
 
 
-def _apply(facts: Facts, verdict: Verdict, error: str | None) -> Ticked:
-    outcome, failure = (HELD_BACK, None) if verdict.verdict == DENY else _act(facts, verdict.decision)
+def _apply(facts: Facts, verdict: Verdict, chance: Chance, error: str | None) -> Ticked:
+    outcome, failure = (HELD_BACK, None) if verdict.verdict == DENY else _act(facts, verdict.decision, chance)
     agent = facts.me
     slots = {"name": agent.name, "zone": facts.zone.name, **outcome.slots}
     ticked = Ticked(facts, verdict, outcome, slots, error=error or failure)
-    _change_stats(ticked)
     _change_state(ticked)
     agent.tick_number += 1
     agent.last_tick = facts.tick
@@ -86,7 +90,7 @@ def _apply(facts: Facts, verdict: Verdict, error: str | None) -> Ticked:
     return ticked
 
 
-def _act(facts: Facts, decision: Decision) -> tuple[Outcome, str | None]:
+def _act(facts: Facts, decision: Decision, chance: Chance) -> tuple[Outcome, str | None]:
     """Run the behaviour. One that is gone, not allowed or broken makes the agent stumble, and nothing worse."""
     behaviour = behaviours.get(decision.action)
     if behaviour is None:
@@ -94,7 +98,6 @@ def _act(facts: Facts, decision: Decision) -> tuple[Outcome, str | None]:
     if refusal := behaviour.refusal(facts):
         return STUMBLE, f"{decision.action} is not possible now: {refusal}"
     try:
-        chance = Chance(facts.seed, facts.me.ordinal, facts.me.tick_number + 1, "act")
         return _sound(behaviour.act(facts, decision, chance), facts.me), None
     except AWAY:
         raise  # not the agent's doing: the chunk is done again
@@ -117,15 +120,17 @@ def _sound(outcome: Any, agent: AgentState) -> Outcome:
     return outcome
 
 
-def _change_stats(ticked: Ticked) -> None:
-    stats, wished = ticked.agent.stats, ticked.outcome.stats
-    for name, drift in DRIFT.items():
-        before = stats[name]
-        after = before + drift + wished.get(name, 0.0)
-        after = 0.0 if after < 0.0 else 100.0 if after > 100.0 else round(after, 2)
-        if after != before:
-            stats[name] = after
-            ticked.stat_changes[name] = round(after - before, 2)
+def change_stats(ticked: Sequence[Ticked]) -> None:
+    """Let drift and wishes change everybody's stats, within 0–100 and to two places; note the effective changes."""
+    if not ticked:
+        return
+    before = np.array([[one.agent.stats[name] for name in DRIFT] for one in ticked])
+    wished = np.array([[one.outcome.stats.get(name, 0.0) for name in DRIFT] for one in ticked])
+    after = np.round(np.clip(before + _DRIFTS + wished, 0.0, 100.0), 2)
+    changes = np.round(after - before, 2)
+    for one, new, change in zip(ticked, after.tolist(), changes.tolist(), strict=True):
+        one.agent.stats = dict(zip(DRIFT, new, strict=True))
+        one.stat_changes = {name: by for name, by in zip(DRIFT, change, strict=True) if by}
 
 
 def _change_state(ticked: Ticked) -> None:

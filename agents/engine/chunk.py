@@ -1,7 +1,7 @@
-"""One chunk of a zone's agents: perceive → decide → review → apply → remember → narrate → record.
+"""A chunk of agents: perceive → decide → review → apply → remember → narrate → record.
 
-Needs the zone's lock and an open transaction. Two reads (agents, and who else is there), then one UPDATE and a COPY
-each for logs, memories and events, however many agents there are.
+Needs the locks of their zones and an open transaction. Then one UPDATE and a COPY each for logs, memories and events,
+however many agents and zones there are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from agents.engine.apply import Ticked
 from agents.engine.faults import AWAY
 from agents.facts import AgentState, Decision, Facts
 from agents.perceive import Bystander, perceive
+from domains.chance import Chance
 from domains.ids import new_raw_id
 from domains.thunderflow.actions import NewEvent
 from memory import actions as memory
@@ -46,12 +47,30 @@ class Stages:
         self.ms[name] = round((time.perf_counter() - started) * 1000, 3)
 
 
-def tick_agents(zone: ZoneState, agents: Sequence[AgentState], now: datetime) -> list[NewEvent]:
-    """Tick these agents, by ordinal, and write everything but the zone's row. Returns events yet to be published."""
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A locked zone, and those of its agents who tick now, by ordinal."""
+
+    zone: ZoneState
+    agents: list[AgentState]
+    finish: bool
+    """Nobody else is due in it at this tick."""
+
+    @property
+    def everybody(self) -> bool:
+        """Whether no agent of the zone is left out."""
+        return 0 < len(self.agents) == self.zone.agent_count
+
+
+def tick_agents(visits: Sequence[Visit], now: datetime) -> list[NewEvent]:
+    """Tick the agents and write everything but the zones' rows. Returns events yet to be published."""
+    agents = [agent for visit in visits for agent in visit.agents]
+    if not agents:
+        return []
     stages = Stages()
     with stages.time("perceive"):
-        mods, ended = rows.read_mods(agents, zone.tick)
-        facts = perceive(agents, zone, _roster(zone, agents), mods)
+        mods, ended = rows.read_mods({a.id: v.zone.tick for v in visits for a in v.agents if a.mod_count})
+        facts = [f for v in visits if v.agents for f in perceive(v.agents, v.zone, _roster(v.zone, v.agents), mods)]
     with stages.time("decide"):
         decisions, errors = decide(facts)
     with stages.time("review"):
@@ -63,13 +82,16 @@ def tick_agents(zone: ZoneState, agents: Sequence[AgentState], now: datetime) ->
             apply.remember(one)
         memory.store_many([m for one in ticked for m in one.memories])
     with stages.time("narrate"):
-        for one in ticked:
-            one.narrative = narrative.tell(one.facts, one.outcome, one.slots)
-            one.state_hash = apply.state_hash(one.agent, zone.ordinal)
+        chances = Chance.many(
+            ((one.facts.seed, one.agent.ordinal, one.agent.tick_number) for one in ticked), "narrative"
+        )
+        for one, chance in zip(ticked, chances, strict=True):
+            one.narrative = narrative.tell(one.facts, one.outcome, one.slots, chance)
+            one.state_hash = apply.state_hash(one.agent, one.facts.zone.ordinal)
     with stages.time("record"):
         rows.write_agents(agents)
-        _depart(zone, ticked)
-        told = [*_endings(zone, agents, ended), *(event for one in ticked for event in _events(one))]
+        _depart(ticked)
+        told = [*_endings(facts, ended), *(event for one in ticked for event in _events(one))]
     rows.write_logs(_logs(ticked, stages.ms, now))
     _count(stages, len(ticked))
     return told
@@ -134,26 +156,26 @@ def _check(decisions: Sequence[Decision]) -> None:
             raise ValueError(f"a confidence of {decision.confidence!r}: it is 0 to 1")
 
 
-def _depart(zone: ZoneState, ticked: Sequence[Ticked]) -> None:
+def _depart(ticked: Sequence[Ticked]) -> None:
     crossers = [
-        clock.Crosser(one.agent.id, one.agent.ordinal, zone.id, one.outcome.destination.zone_id)
+        clock.Crosser(one.agent.id, one.agent.ordinal, one.facts.zone.id, one.outcome.destination.zone_id)
         for one in ticked
         if one.outcome.destination is not None
     ]
     if crossers:
-        clock.depart(crossers, world_id=zone.world_id, tick=zone.tick)
+        clock.depart(crossers)
 
 
-def _endings(zone: ZoneState, agents: Sequence[AgentState], ended: Sequence[tuple[UUID, str]]) -> Iterator[NewEvent]:
-    names = {agent.id: agent.name for agent in agents} if ended else {}
+def _endings(facts: Sequence[Facts], ended: Sequence[tuple[UUID, str]]) -> Iterator[NewEvent]:
+    of = {f.me.id: f for f in facts} if ended else {}
     for agent_id, mod in ended:
-        payload = events.AgentChanged(agent_id=agent_id, name=names[agent_id], what="mod_ended", was=mod)
-        yield NewEvent(zone.stream, f"agent.{agent_id}.changed", payload)
+        payload = events.AgentChanged(agent_id=agent_id, name=of[agent_id].me.name, what="mod_ended", was=mod)
+        yield NewEvent(of[agent_id].zone.stream, f"agent.{agent_id}.changed", payload)
 
 
 def _events(one: Ticked) -> Iterator[NewEvent]:
     agent, zone = one.agent, one.facts.zone
-    payload = events.AgentTicked(
+    payload = events.AgentTicked.trusted(
         agent_id=agent.id,
         name=agent.name,
         tick_number=agent.tick_number,

@@ -22,6 +22,10 @@ IDLE_S = 0.002
 """Pause while other workers finish a tick that this one cannot help with."""
 
 
+MOST_ZONES = 16
+"""That one turn takes: others want to lock some too."""
+
+
 @dataclass(slots=True)
 class Stint:
     """What one worker did."""
@@ -31,6 +35,15 @@ class Stint:
     advances: int = 0
     exhausted: bool = False
     """True when it ended for want of time and not of work."""
+    zones_at_once: int = 1
+    """How many zones the next turn takes: as many as fill it, going by the last one."""
+
+    def add(self, done: turn.Turn) -> None:
+        """Count a turn."""
+        self.ticks += done.ticks
+        self.turns += 1
+        wanted = turn.room() * done.zones // max(1, done.ticks)
+        self.zones_at_once = max(1, min(MOST_ZONES, 2 * self.zones_at_once, wanted))
 
 
 def run(*, seconds: float, world_id: UUID | None = None, patience_s: float = 0.05) -> Stint:
@@ -55,13 +68,12 @@ def run(*, seconds: float, world_id: UUID | None = None, patience_s: float = 0.0
 def _step(stint: Stint, world_id: UUID | None) -> bool:
     """One zone's turn, or one clock moved. Returns whether there was anything to do."""
     try:
-        done = turn.take(world_id)
-    except turn.ChunkFailed as failed:
-        logger.warning("%s: redone one by one, for %r", failed, failed.__cause__)
+        done = turn.take(world_id, zones=stint.zones_at_once)
+    except turn.TurnFailed as failed:
+        logger.warning("%s: redone in parts, for %r", failed, failed.__cause__)
         done = turn.redo(failed)
     if done is not None:
-        stint.ticks += done.ticks
-        stint.turns += 1
+        stint.add(done)
         return True
     if barrier.advance(world_id):
         stint.advances += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -23,9 +23,10 @@ _AGENT = """
 
 # The zone's lock is held: nobody else ticks these. No row locks, which would write every row a second time.
 DUE = f"""
-SELECT {_AGENT} FROM pac_agents
-WHERE zone_id = %s AND lifecycle = 'active' AND due_tick <= %s
-ORDER BY ordinal LIMIT %s
+SELECT zone_id, {_AGENT} FROM unnest(%s::uuid[], %s::int8[]) WITH ORDINALITY AS z (zone, tick, place)
+JOIN pac_agents ON zone_id = z.zone
+WHERE lifecycle = 'active' AND due_tick <= z.tick
+ORDER BY z.place, ordinal LIMIT %s
 """
 
 ONE = f"SELECT {_AGENT} FROM pac_agents WHERE id = %s AND zone_id = %s AND lifecycle = 'active'"
@@ -47,7 +48,9 @@ UPDATE pac_agents a SET mod_count = (SELECT count(*) FROM pac_mods m WHERE m.age
 WHERE a.id = ANY(%s)
 """
 
-NEXT_DUE = "SELECT min(due_tick) FROM pac_agents WHERE zone_id = %s AND lifecycle = 'active'"
+NEXT_DUE = """
+SELECT zone_id, min(due_tick) FROM pac_agents WHERE zone_id = ANY(%s) AND lifecycle = 'active' GROUP BY zone_id
+"""
 
 # Guarded by the tick number: what somebody else has ticked in the meantime is not written over.
 # Parameters go in binary, where text needs no escaping. JSON that did not change is null and stays as it lies.
@@ -55,7 +58,7 @@ UPDATE = """
 UPDATE pac_agents a SET
     energy = u.energy, creativity = u.creativity, focus = u.focus, social = u.social, exploration = u.exploration,
     mood = u.mood, activity = u.activity, current_focus = u.current_focus,
-    goals = coalesce(u.goals::jsonb, a.goals), working_memory = coalesce(u.working_memory::jsonb, a.working_memory),
+    goals = coalesce(u.goals::json, a.goals), working_memory = coalesce(u.working_memory::json, a.working_memory),
     recent_actions = u.recent_actions, x = u.x, y = u.y,
     tick_number = u.expected + 1, last_tick = u.last_tick, due_tick = u.due_tick, updated_at = now()
 FROM unnest(%b::uuid[], %b::int8[], %b::float8[], %b::float8[], %b::float8[], %b::float8[], %b::float8[],
@@ -79,9 +82,14 @@ class Conflict(Exception):
     """Somebody changed these agents although the zone's lock was held: the chunk is rolled back and redone."""
 
 
-def read_due(zone_id: UUID, tick: int, limit: int) -> list[AgentState]:
-    """The zone's agents that are due, by ordinal, at most `limit`."""
-    return [_agent(row) for row in sql.fetch_rows(DUE, [zone_id, tick, limit])]
+def read_due(zones: Sequence[tuple[UUID, int]], limit: int) -> dict[UUID, list[AgentState]]:
+    """Agents that are due in zones at their ticks, by zone in the given order, by ordinal, at most `limit` in all."""
+    due: dict[UUID, list[AgentState]] = defaultdict(list)
+    if zones:
+        ids, ticks = zip(*zones, strict=True)
+        for zone_id, *row in sql.fetch_rows(DUE, [sql.Ids(ids), sql.Integers(ticks), limit]):
+            due[zone_id].append(_agent(row))
+    return due
 
 
 def read_one(agent_id: UUID, zone_id: UUID) -> AgentState | None:
@@ -90,7 +98,7 @@ def read_one(agent_id: UUID, zone_id: UUID) -> AgentState | None:
     return _agent(rows[0]) if rows else None
 
 
-def _agent(row: tuple[Any, ...]) -> AgentState:
+def _agent(row: Sequence[Any]) -> AgentState:
     values = (
         *row[:8],
         dict(zip(TRAITS, row[8:13], strict=True)),
@@ -107,17 +115,17 @@ def read_roster(zone_id: UUID, first_ordinal: int, limit: int) -> list[Bystander
     return [Bystander(*row) for row in sql.fetch_rows(ROSTER, [zone_id, first_ordinal, limit])]
 
 
-def read_mods(
-    agents: Sequence[AgentState], tick: int
-) -> tuple[dict[UUID, list[dict[str, Any]]], list[tuple[UUID, str]]]:
-    """Effects in force at `tick` by agent id, and mods whose time is over, as (agent id, name), ended on the way."""
-    ids = [agent.id for agent in agents if agent.mod_count]
-    if not ids:
+def read_mods(ticks: Mapping[UUID, int]) -> tuple[dict[UUID, list[dict[str, Any]]], list[tuple[UUID, str]]]:
+    """Effects in force by agent id, and mods whose time is over, as (agent id, name), ended on the way.
+
+    `ticks` has the world tick for each agent that has mods.
+    """
+    if not ticks:
         return {}, []
     effects: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
     over = []
-    for mod_id, agent_id, name, effect, expires_tick in sql.fetch_rows(MODS, [ids]):
-        if expires_tick is not None and expires_tick < tick:
+    for mod_id, agent_id, name, effect, expires_tick in sql.fetch_rows(MODS, [list(ticks)]):
+        if expires_tick is not None and expires_tick < ticks[agent_id]:
             over.append((mod_id, agent_id, name))
         else:
             effects[agent_id].append(effect)
@@ -127,10 +135,9 @@ def read_mods(
     return effects, [(agent_id, name) for _, agent_id, name in over]
 
 
-def next_due(zone_id: UUID) -> int | None:
-    """First world tick at which one of the zone's agents is due; None when none ticks there."""
-    due = sql.fetch_rows(NEXT_DUE, [zone_id])[0][0]
-    return None if due is None else int(due)
+def next_due(zone_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """First world tick at which one of its agents is due, by zone; without zones where none ticks."""
+    return dict(sql.fetch_rows(NEXT_DUE, [list(zone_ids)]))
 
 
 def put_off(agent_id: UUID, due_tick: int) -> None:
@@ -140,19 +147,17 @@ def put_off(agent_id: UUID, due_tick: int) -> None:
 
 def write_agents(agents: Sequence[AgentState]) -> None:
     """Write ticked agents back, whose `tick_number` is the new one. Raises: Conflict."""
-    columns = zip(
-        *(
-            (
-                a.id, a.tick_number - 1, *a.stats.values(), a.mood, a.activity, a.current_focus,
-                orjson.dumps(a.goals).decode() if a.goals_changed else None,
-                orjson.dumps(a.memories).decode() if a.memories_changed else None,
-                "\n".join(a.actions), a.x, a.y, a.last_tick, a.due_tick,
-            )
-            for a in agents
-        ),
-        strict=True,
-    )  # fmt: skip
-    if (written := sql.execute(UPDATE, [list(column) for column in columns])) != len(agents):
+    floats, integers = sql.Floats, sql.Integers
+    stats = zip(*(a.stats.values() for a in agents), strict=True)
+    columns = [
+        sql.Ids(a.id for a in agents), integers(a.tick_number - 1 for a in agents), *map(floats, stats),
+        floats(a.mood for a in agents), [a.activity for a in agents], [a.current_focus for a in agents],
+        [orjson.dumps(a.goals).decode() if a.goals_changed else None for a in agents],
+        [orjson.dumps(a.memories).decode() if a.memories_changed else None for a in agents],
+        ["\n".join(a.actions) for a in agents], floats(a.x for a in agents), floats(a.y for a in agents),
+        integers(a.last_tick for a in agents), integers(a.due_tick for a in agents),
+    ]  # fmt: skip
+    if (written := sql.execute(UPDATE, columns)) != len(agents):
         raise Conflict(f"{len(agents) - written} of {len(agents)} agents had changed")
 
 

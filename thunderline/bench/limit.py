@@ -45,7 +45,7 @@ READ = """SELECT id, ordinal, name, capabilities, mod_count, reasoner, movement_
 UPDATE = """
 UPDATE limit_agents a SET energy = u.energy, creativity = u.creativity, focus = u.focus, social = u.social,
     exploration = u.exploration, mood = u.mood, activity = u.activity, current_focus = u.current_focus,
-    goals = coalesce(u.goals::jsonb, a.goals), working_memory = coalesce(u.working_memory::jsonb, a.working_memory),
+    goals = coalesce(u.goals::json, a.goals), working_memory = coalesce(u.working_memory::json, a.working_memory),
     recent_actions = u.recent_actions, x = u.x, y = u.y,
     tick_number = u.expected + 1, last_tick = u.last_tick, due_tick = u.due_tick, updated_at = now()
 FROM unnest(%b::uuid[], %b::int8[], %b::float8[], %b::float8[], %b::float8[], %b::float8[], %b::float8[],

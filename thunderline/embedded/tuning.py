@@ -21,10 +21,6 @@ FIXED = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
     "log_checkpoints": "off",
-    # Agents' rows change with each tick: clean a little, often.
-    "autovacuum_naptime": "15s",
-    "autovacuum_vacuum_scale_factor": "0.05",
-    "autovacuum_analyze_scale_factor": "0.05",
 }
 
 

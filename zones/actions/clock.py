@@ -48,17 +48,22 @@ FROM pac_zones z JOIN worlds w ON w.id = z.world_id
 CLAIM = f"""
 SELECT {_ZONE}
 WHERE z.due_tick <= w.tick AND (%(world)s::uuid IS NULL OR w.id = %(world)s)
-LIMIT 1 FOR NO KEY UPDATE OF z SKIP LOCKED
+LIMIT %(most)s FOR NO KEY UPDATE OF z SKIP LOCKED
 """
 
 LOCK = f"SELECT {_ZONE} WHERE z.id = %s FOR NO KEY UPDATE OF z"
 
 SAVE = """
-UPDATE pac_zones SET due_tick = %s, environment_due = %s, agent_count = %s,
-    temperature = %s, humidity = %s, light = %s, noise = %s,
-    food = %s, materials = %s, energy = %s, knowledge = %s,
-    entropy = %s, thermal = %s, diffusing = %s, happenings = %s, updated_at = now()
-WHERE id = %s
+UPDATE pac_zones z SET due_tick = u.due_tick, environment_due = u.environment_due,
+    temperature = u.temperature, humidity = u.humidity, light = u.light, noise = u.noise,
+    food = u.food, materials = u.materials, energy = u.energy, knowledge = u.knowledge,
+    entropy = u.entropy, thermal = u.thermal, diffusing = u.diffusing, happenings = u.happenings::jsonb,
+    updated_at = now()
+FROM unnest(%s::uuid[], %s::int8[], %s::int8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
+            %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::bool[], %s::text[])
+     AS u (id, due_tick, environment_due, temperature, humidity, light, noise, food, materials, energy, knowledge,
+           entropy, thermal, diffusing, happenings)
+WHERE z.id = u.id
 """
 
 
@@ -76,10 +81,9 @@ def open_all() -> None:
     transaction.on_commit(lambda: lifecycle.clock_opened.send(sender=None))
 
 
-def claim(world_id: UUID | None = None) -> ZoneState | None:
-    """Lock one zone with something due, of any world or of one; None when there is none that is free."""
-    rows = sql.fetch(CLAIM, {"world": world_id})
-    return _state(rows[0]) if rows else None
+def claim(world_id: UUID | None = None, *, most: int = 1) -> list[ZoneState]:
+    """Lock up to `most` zones with something due, of any world or of one: those that are free."""
+    return [_state(row) for row in sql.fetch(CLAIM, {"world": world_id, "most": most})]
 
 
 def lock(zone_id: UUID) -> ZoneState | None:
@@ -96,18 +100,21 @@ def _state(row: dict[str, Any]) -> ZoneState:
     return ZoneState(**row, properties=properties, resources=resources, ways=ways, happenings=happenings)
 
 
-def save(zone: ZoneState, *, due_tick: int) -> None:
-    """Write a locked zone back. `due_tick` is the first world tick at which something is due in it."""
+def save(zones: Iterable[tuple[ZoneState, int]]) -> None:
+    """Write locked zones back, each with the first world tick at which something is due in it."""
+    columns = zip(*(_values(zone, due_tick) for zone, due_tick in zones), strict=True)
+    sql.execute(SAVE, [list(column) for column in columns])
+
+
+def _values(zone: ZoneState, due_tick: int) -> tuple[Any, ...]:
+    """In the order of SAVE's arrays."""
     happenings = zone.kept() if zone.fresh else [pack(h) for h in zone.happenings]
     p, r = zone.properties, zone.resources
-    sql.execute(
-        SAVE,
-        [
-            due_tick, zone.environment_due, zone.agent_count,
-            p["temperature"], p["humidity"], p["light"], p["noise"],
-            r["food"], r["materials"], r["energy"], r["knowledge"],
-            zone.entropy, zone.thermal, zone.diffusing, sql.jsonb(happenings), zone.id,
-        ],
+    return (
+        zone.id, due_tick, zone.environment_due,
+        p["temperature"], p["humidity"], p["light"], p["noise"],
+        r["food"], r["materials"], r["energy"], r["knowledge"],
+        zone.entropy, zone.thermal, zone.diffusing, orjson.dumps(happenings).decode(),
     )  # fmt: skip
 
 
@@ -149,7 +156,8 @@ LIMIT 1
 
 DEPART = """
 INSERT INTO zone_crossings (world_id, leave_tick, agent_id, agent_ordinal, origin_id, destination_id)
-SELECT %s, %s, u.* FROM unnest(%s::uuid[], %s::int4[], %s::uuid[], %s::uuid[]) AS u
+SELECT w.id, w.tick, u.* FROM unnest(%s::uuid[], %s::int4[], %s::uuid[], %s::uuid[]) AS u (id, ordinal, origin, other)
+JOIN pac_zones z ON z.id = u.origin JOIN worlds w ON w.id = z.world_id
 ON CONFLICT (agent_id) DO NOTHING
 """
 
@@ -259,10 +267,10 @@ def go_on(turn: Turn) -> None:
     sql.execute("UPDATE worlds SET tick = %s, updated_at = now() WHERE id = %s", [turn.tick + 1, turn.world_id])
 
 
-def depart(crossers: Sequence[Crosser], *, world_id: UUID, tick: int) -> None:
+def depart(crossers: Sequence[Crosser]) -> None:
     """Note down who leaves its zone at this tick; who is on the way already goes where it set out for first."""
     columns = zip(*((c.agent_id, c.ordinal, c.origin, c.destination) for c in crossers), strict=True)
-    sql.execute(DEPART, [world_id, tick, *(list(column) for column in columns)])
+    sql.execute(DEPART, [list(column) for column in columns])
 
 
 def cancel_crossings(agent_ids: Sequence[UUID]) -> None:

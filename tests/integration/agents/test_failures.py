@@ -232,13 +232,33 @@ def test_the_innocent_are_never_put_off_however_many_workers_meet_the_failure(be
     assert {event.payload["agent_id"] for event in failed} == {str(odd.pk)}
 
 
+def test_a_failure_is_felt_in_its_own_zone_only(behaviour: Any) -> None:
+    """A turn over several zones is done again zone by zone: only where it fails again, agent by agent."""
+    behaviour(breaks_sql)
+    world, zones = make_world(*({"environment_interval": 1} for _ in range(3)))
+    good = [a for n, zone in enumerate(zones) for a in people(zone, 3, first=10 * n)]
+    odd = person(zones[1], "Odd", capabilities=["odd"])
+    allow(world, 1)
+    loop._step(loop.Stint(), world.pk)
+    with pytest.raises(turn.TurnFailed) as failed:
+        turn.take(world.pk, zones=3)
+    done = turn.redo(failed.value)
+    assert (done.zones, done.ticks) == (3, 9)
+    assert turn.redo(failed.value).ticks == 0
+    live(world, 0)
+    assert [len(events(zone.pk, "tick_failed")) for zone in zones] == [0, 1, 0]
+    assert [len(events(zone.pk, "environment_tick")) for zone in zones] == [1, 1, 1]
+    check_the_others(world, good, 1)
+    assert not logs(odd)
+
+
 def test_a_chunk_is_redone_only_at_its_own_tick(behaviour: Any) -> None:
     """Who comes late to a failure that another worker dealt with finds nothing to do."""
     behaviour(breaks_sql)
     world, zone, ordinary, _ = household()
     allow(world, 1)
     loop._step(loop.Stint(), world.pk)
-    with pytest.raises(turn.ChunkFailed) as failed:
+    with pytest.raises(turn.TurnFailed) as failed:
         turn.take(world.pk)
     assert turn.redo(failed.value).ticks == 5
     assert turn.redo(failed.value).ticks == 0

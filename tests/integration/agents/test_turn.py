@@ -50,12 +50,12 @@ def test_a_large_zone_takes_several_transactions() -> None:
     assert told == list(range(450))
 
 
-def test_a_full_last_chunk_is_followed_by_one_that_finishes() -> None:
-    """200 of 200: whether anybody else is due is only seen by the next turn."""
+def test_a_full_chunk_finishes_its_zone() -> None:
+    """200 of 200: one more is looked for, so that it is seen that nobody else is due."""
     world, (zone,) = make_world({"capacity": 300, "environment_interval": 1})
     people(zone, 200)
     stint = live(world)
-    assert (stint.ticks, stint.turns, stint.advances) == (200, 2, 1)
+    assert (stint.ticks, stint.turns, stint.advances) == (200, 1, 1)
     assert len(events(zone.pk, "environment_tick")) == 1
 
 
@@ -71,10 +71,70 @@ def test_ten_thousand_in_one_place() -> None:
     world, (zone,) = make_world({"capacity": 10_000})
     people(zone, 10_000)
     stint = live(world)
-    assert (stint.ticks, stint.turns) == (10_000, 51)
+    assert (stint.ticks, stint.turns) == (10_000, 50)
     assert TickLog.objects.filter(zone_id=zone.pk).count() == 10_000
     assert Agent.objects.filter(world=world).exclude(tick_number=1).count() == 0
     assert {event.seq for event in events(zone.pk)} == set(range(1, len(events(zone.pk)) + 1))
+    check_counts(world)
+
+
+# --- Several zones at once -------------------------------------------------------------------------------------
+
+
+def take_at_first_tick(world: World, zones: int) -> list[tuple[int, int]]:
+    """(zones, ticks) of each turn of the first tick, when turns take up to so many zones."""
+    allow(world, 1)
+    assert barrier.advance(world.pk)
+    found = []
+    while done := turn.take(world.pk, zones=zones):
+        found.append((done.zones, done.ticks))
+    return found
+
+
+def test_a_turn_takes_zones_that_fit_together() -> None:
+    world, zones = make_world(*({"capacity": 200} for _ in range(5)))
+    for n, zone in enumerate(zones[:4]):
+        people(zone, [120, 90, 120, 30][n], first=200 * n)
+    turns = take_at_first_tick(world, 5)
+    assert sum(n for n, _ in turns) == 5
+    assert sum(ticks for _, ticks in turns) == 360
+    assert len(turns) == 2
+    assert all(ticks <= 250 for _, ticks in turns)
+    check_counts(world)
+
+
+def test_a_zone_that_must_be_cut_is_cut_alone() -> None:
+    """Where it is cut is part of its history and must not depend on company."""
+    world, (small, large) = make_world({"capacity": 300}, {"capacity": 300})
+    people(small, 10)
+    people(large, 230, first=100)
+    assert sorted(take_at_first_tick(world, 2)) in ([(1, 10), (1, 30), (1, 200)], [(1, 30), (1, 200), (1, 10)])
+    logged = sql.fetch_rows("SELECT world_tick, count(*) FROM tick_logs WHERE zone_id = %s GROUP BY 1", [large.pk])
+    assert logged == [(1, 230)]
+
+
+def test_zones_of_several_worlds_go_together() -> None:
+    worlds = [make_world({}, name=name) for name in ("One", "Two")]
+    for n, (world, (zone,)) in enumerate(worlds):
+        people(zone, 3)
+        live(world, n)
+        allow(world, 1)
+        assert barrier.advance(world.pk)
+    done = turn.take(zones=4)
+    assert done
+    assert (done.zones, done.ticks) == (2, 6)
+    for n, (world, _) in enumerate(worlds):
+        assert {log.world_tick for log in logs(world)} == set(range(1, n + 2))
+        check_counts(world)
+
+
+def test_a_stint_takes_as_many_zones_as_fill_a_turn() -> None:
+    world, zones = make_world(*({} for _ in range(12)))
+    for n, zone in enumerate(zones):
+        people(zone, 2, first=10 * n)
+    stint = live(world, 3)
+    assert stint.ticks == 72
+    assert stint.turns < 10
     check_counts(world)
 
 
@@ -236,7 +296,7 @@ def test_somebody_else_s_tick_is_not_written_over() -> None:
     """The update is guarded by the tick number; all of it is refused."""
     world, (zone,) = make_world()
     one, two = people(zone, 2)
-    states = rows.read_due(zone.pk, 1_000, 10)
+    states = rows.read_due([(zone.pk, 1_000)], 10)[zone.pk]
     assert len(states) == 2
     Agent.objects.filter(pk=two.pk).update(tick_number=1)
     for state in states:

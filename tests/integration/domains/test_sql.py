@@ -50,6 +50,19 @@ def test_django_s_own_json_fields_are_left_alone() -> None:
         assert cursor.fetchone() == ('{"a": 1}',)
 
 
+def test_arrays_are_encoded_at_once() -> None:
+    floats, integers, ids = [0.1, -1e300, 0.0], [-(2**63), 0, 2**63 - 1], [UUID(int=n) for n in (0, 7, 2**128 - 1)]
+    query = "SELECT %s::float8[], %s::int8[], %s::uuid[]"
+    assert sql.fetch_rows(query, [sql.Floats(floats), sql.Integers(integers), sql.Ids(ids)]) == [
+        (floats, integers, ids)
+    ]
+    assert sql.fetch_rows(query, [sql.Floats(), sql.Integers(), sql.Ids()]) == [([], [], [])]
+
+
+def test_json_as_written_comes_back_decoded_too() -> None:
+    assert sql.fetch_rows("""SELECT '{"b": 1, "a": [2.50]}'::json""") == [({"b": 1, "a": [2.5]},)]
+
+
 def test_copying_writes_every_row_with_its_types() -> None:
     rows = [(n, n * 10**12, NOW, n / 3, n) for n in range(100)]
     sql.copy("heartbeat_ticks", COLUMNS, iter(rows))

@@ -49,7 +49,7 @@ def move(world: Any, agent: Agent, origin: Zone, destination: Zone) -> None:
     world.refresh_from_db()
     with transaction.atomic():
         crosser = clock.Crosser(agent.pk, agent.ordinal, origin.pk, destination.pk)
-        clock.depart([crosser], world_id=world.pk, tick=world.tick)
+        clock.depart([crosser])
     worlds.step(world.pk, ticks=1)
     loop.run(seconds=30, world_id=world.pk)
 

@@ -135,9 +135,8 @@ def beat_and_tick(world: Any) -> int:
     clock.open_all()
     while True:
         with transaction.atomic():
-            zone = clock.claim(world.pk)
-            if zone is not None:
-                clock.save(zone, due_tick=zone.tick + 1)
+            if zones := clock.claim(world.pk, most=5):
+                clock.save([(zone, zone.tick + 1) for zone in zones])
                 continue
             turn = clock.take_turn(world.pk)
             if turn is None:

@@ -28,8 +28,14 @@ def shares(**how: Any) -> Counter[str]:
     return Counter({action: n / DRAWS for action, n in chosen.items()})  # type: ignore[misc]
 
 
-def choose(of: Facts) -> Any:
-    return decide.choose(of, all_behaviours())
+def choose(of: Facts, among: tuple[Behaviour, ...] = ()) -> Any:
+    return decide.choose_all([of], among or all_behaviours())[0]
+
+
+def utilities(of: Facts, among: tuple[Behaviour, ...]) -> dict[str, float]:
+    """U by name."""
+    (row,) = decide.Scale(among).weigh([of], [decide.features(of)])
+    return {behaviour.name: float(score) for behaviour, score in zip(among, row, strict=True)}
 
 
 def act(*_: Any) -> Outcome:
@@ -44,22 +50,20 @@ def test_the_utility_is_the_documented_sum() -> None:
         agent(energy=40, openness=0.9, actions=["try", "rest", "try", "try"]),
         mods=({"action_weights": {"try": 0.7, "rest": 9.0}},),
     )
-    values = decide.features(of)
     tried = Behaviour("try", 12.0, act, "x", bias=0.3, weights={"openness": 0.5, "tired": -0.2})
     expected = 0.3 + 0.5 * 0.8 - 0.2 * 0.6 + 0.7 - 0.6 * 12 / 20 * (1.5 - 0.4) - 0.5 * 3 / 4
-    assert decide.utility(tried, values, of) == pytest.approx(expected)
+    assert utilities(of, (tried,)) == {"try": pytest.approx(expected)}
 
 
 def test_what_gives_energy_costs_nothing() -> None:
     of = facts(agent(energy=10))
-    assert decide.utility(Behaviour("try", -30.0, act, "x", bias=0.4), decide.features(of), of) == 0.4
+    assert utilities(of, (Behaviour("try", -30.0, act, "x", bias=0.4),)) == {"try": 0.4}
 
 
 def test_confidence_is_the_share_of_the_softmax() -> None:
     of = facts(near=("Ben",))
     decision = choose(of)
-    values = decide.features(of)
-    scores = {b.name: decide.utility(b, values, of) for b in all_behaviours() if b.refusal(of) is None}
+    scores = utilities(of, tuple(b for b in all_behaviours() if b.refusal(of) is None))
     total = sum(exp(score / 0.35) for score in scores.values())
     assert decision.confidence == pytest.approx(exp(scores[decision.action] / 0.35) / total, abs=1e-4)
 
@@ -78,7 +82,7 @@ def test_draws_follow_the_softmax() -> None:
 
 
 def test_every_feature_is_documented_and_computed() -> None:
-    assert list(decide.features(facts())) == list(decide.FEATURES)
+    assert len(decide.features(facts())) == len(decide.FEATURES)
     assert all(decide.FEATURES.values())
 
 
@@ -144,7 +148,8 @@ def test_needs_are_shares(stats: dict[str, float], trait: float, goal: bool) -> 
 
 def test_features_stay_within_their_ranges() -> None:
     loud = Happening(9, "goal", "x", 0.6, -0.9)
-    values = decide.features(facts(agent(), zone(happenings=[loud], ways=[way()]), near=("A", "B", "C", "D", "E", "F")))
+    of = facts(agent(), zone(happenings=[loud], ways=[way()]), near=("A", "B", "C", "D", "E", "F"))
+    values = dict(zip(decide.FEATURES, decide.features(of), strict=True))
     assert values["crowd"] == values["ways"] == 1.0
     assert values["noticed"] == 0.9
     assert all(-1 <= value <= 1 for value in values.values())
@@ -209,10 +214,38 @@ def test_the_same_facts_give_the_same_decision() -> None:
         assert one == other
 
 
-def test_the_order_of_behaviours_makes_no_difference() -> None:
-    for seed in range(50):
-        of = facts(near=("Ben",), seed=seed)
-        assert decide.choose(of, all_behaviours()) == decide.choose(of, all_behaviours()[::-1])
+def moved(of: Facts) -> set[str]:
+    """Names of the features that differ from an ordinary agent's in an ordinary zone."""
+    pairs = zip(decide.FEATURES, decide.features(facts()), decide.features(of), strict=True)
+    return {name for name, usual, value in pairs if usual != value}
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"openness": 0.9}, "openness"), ({"conscientiousness": 0.9}, "conscientiousness"), ({"mood": 0.3}, "mood"),
+        ({"extraversion": 0.9}, "extraversion"), ({"agreeableness": 0.9}, "agreeableness"), ({"focus": 51.0}, "focus"),
+        ({"neuroticism": 0.9}, "neuroticism"), ({"creativity": 9.0}, "creativity"), ({"energy": 45.0}, "tired"),
+        ({"goals": [{"name": "sing", "progress": 0.2}]}, "goal"),
+    ],
+)  # fmt: skip
+def test_what_an_agent_is_shows_in_its_own_feature(change: dict[str, Any], name: str) -> None:
+    found = moved(facts(agent(**change)))
+    assert name in found
+    assert found <= {name, "stimulation", "company", "purpose"}
+
+
+@pytest.mark.parametrize("name", ["food", "materials", "knowledge", "entropy", "ways"])
+def test_what_a_place_is_shows_in_its_own_feature(name: str) -> None:
+    resources = dict.fromkeys(("food", "materials", "energy", "knowledge"), 60.0)
+    change = {"entropy": {"entropy": 0.7}, "ways": {"ways": [way()]}}.get(name, {"resources": {**resources, name: 7.0}})
+    assert moved(facts(agent(), zone(**change))) == {name}
+
+
+def test_company_makes_no_difference_to_a_draw() -> None:
+    crowd = [facts(agent(ordinal=n, energy=n * 2.0), near=("Ben",), seed=3) for n in range(50)]
+    assert decide.choose_all(crowd, all_behaviours()) == [choose(of) for of in crowd]
+    assert decide.choose_all([], all_behaviours()) == []
 
 
 @pytest.mark.parametrize("changes", [{"ordinal": 5}, {"tick_number": 5}])
@@ -271,13 +304,15 @@ def test_there_is_always_a_choice(**of: Any) -> None:
 def test_the_reasoning_names_what_spoke_for_it() -> None:
     behaviour = behaviours.get("rest")
     assert behaviour
-    text = decide.explain(behaviour, decide.features(facts(agent(energy=3))), 2.345)
+    (parts,) = decide.Scale([behaviour]).parts
+    text = decide.explain("rest", parts, decide.features(facts(agent(energy=3))), 2.345)
     assert text == "rest scored 2.35: rest +2.34 and tired +1.07 spoke for it"
 
 
 def test_the_reasoning_admits_when_nothing_did() -> None:
     behaviour = Behaviour("try", 0, act, "x", weights={"openness": -1.0})
-    assert decide.explain(behaviour, decide.features(facts()), 0).endswith("nothing else pressed")
+    (parts,) = decide.Scale([behaviour]).parts
+    assert decide.explain("try", parts, decide.features(facts()), 0) == "try scored 0.00: nothing else pressed"
 
 
 def test_a_decision_says_what_it_hopes_for() -> None:
@@ -296,11 +331,11 @@ def broken(*_: Any) -> Any:
 def test_a_prerequisite_that_raises_takes_only_its_own_action_out() -> None:
     bad = Behaviour("bad", 0, act, "x", bias=100, prerequisite=broken)
     of = facts()
-    assert decide.choose(of, [bad, *all_behaviours()]).action != "bad"
+    assert choose(of, (bad, *all_behaviours())).action != "bad"
     assert bad.refusal(of) == "its prerequisite failed: RuntimeError: not my day"
 
 
 def test_arguments_that_raise_are_none_and_said() -> None:
-    decision = decide.choose(facts(), [Behaviour("bad", 0, act, "x", arguments=broken)])
+    decision = choose(facts(), (Behaviour("bad", 0, act, "x", arguments=broken),))
     assert decision.arguments == {}
     assert decision.error == "bad: RuntimeError: not my day"

@@ -54,6 +54,12 @@ def test_a_stream_is_splitmix64() -> None:
     assert [int(chance.uniform() * 2**53) for _ in expected] == [number >> 11 for number in expected]
 
 
+@given(st.lists(st.tuples(SEEDS, ORDINALS, SEEDS), max_size=20), PURPOSES)
+def test_many_at_once_are_the_same_streams(many: list[tuple[int, int, int]], purpose: str) -> None:
+    made = [[chance.uniform() for _ in range(3)] for chance in Chance.many(many, purpose)]
+    assert made == [draws(*key, purpose, count=3) for key in many]
+
+
 @given(keys())
 def test_numbers_lie_from_0_to_below_1(key: tuple[int, int, int, str]) -> None:
     assert all(0 <= number < 1 for number in draws(*key, count=50))
