@@ -20,7 +20,7 @@ from thunderline.embedded.places import SOURCE, Places
 from thunderline.supervision import supervisor
 
 # The embedded servers and the application's processes.
-PROGRAMS = 6
+PROGRAMS = 7
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Installation:
             **kept,
             "THUNDERLINE_VAR_DIR": str(self.places.var),
             "THUNDERLINE_PORT": str(self.port),
-            "THUNDERLINE_WORKERS": "1",
+            "THUNDERLINE_WORKERS": "2",
             "THUNDERLINE_DEMO": "false",
             **self.served,
         }

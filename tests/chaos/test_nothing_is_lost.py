@@ -37,7 +37,8 @@ PATIENCE_S = float(os.environ.get("CHAOS_PATIENCE_S", 10))
 ROUNDS = 1 if SHORT else 4
 # In each round, in an order of chance. At least twenty kills of workers in the shortest run.
 KILLS = {
-    "worker child": 12, "worker": 5, "heartbeat child": 2, "heartbeat": 2, "beat": 2, "web": 1,
+    "worker-1 child": 6, "worker-2 child": 6, "worker-1": 3, "worker-2": 2,
+    "heartbeat child": 2, "heartbeat": 2, "beat": 2, "web": 1,
     "redis": 2, "postgres": 2, "postgres child": 2,
 }  # fmt: skip
 
@@ -106,7 +107,7 @@ class Disturbed:
 
 @pytest.fixture
 def disturbed(installation: Installation) -> Iterator[Disturbed]:
-    installation.served = {"THUNDERLINE_WORKERS": "2", "THUNDERLINE_LOG_LEVEL": "WARNING"}
+    installation.served = {"THUNDERLINE_LOG_LEVEL": "WARNING"}
     installation.start()
     said: list[str] = []
     assert installation.up
@@ -142,9 +143,7 @@ def test_no_tick_is_lost_and_none_applied_twice(disturbed: Disturbed) -> None:
     ):  # fmt: skip
         check(disturbed)
     check_against_a_calm_life(disturbed, last)
-    times = [seconds for each in disturbed.recovered_s.values() for seconds in each]
-    slow = [seconds for seconds in times if seconds > PATIENCE_S]
-    assert len(slow) <= len(times) // 20, slow  # one in twenty may meet a machine that is busy with something else
+    assert max(seconds for each in disturbed.recovered_s.values() for seconds in each) <= PATIENCE_S
 
 
 def come_to_rest(disturbed: Disturbed) -> int:

@@ -61,16 +61,22 @@ def server_stages(servers: Sequence[Server]) -> list[Stage]:
 
 def application_stages(config: Config, *, reload: bool = False) -> list[Stage]:
     """The application, which starts once the database is up to date."""
-    workers = [
-        Program("heartbeat", [*CELERY, *WORKER, "-Q", "heartbeat", "-c", "1", "-n", "heartbeat@%h"]),
-        Program("worker", [*CELERY, *WORKER, "-Q", "work,ticks", "-c", str(config.workers), "-n", "worker@%h"]),
-    ]
+    heartbeat = Program("heartbeat", [*CELERY, *WORKER, "-Q", "heartbeat", "-c", "1", "-n", "heartbeat@%h"])
     web = [sys.executable, "-m", "daphne", "-v", "0", "-b", config.bind, "-p", str(config.port)]
     stages = [
-        Stage("workers", workers),
+        Stage("workers", [heartbeat, *_workers(config.workers)]),
         Stage("web", [Program("web", [*web, "thunderline.asgi:application"])]),
         Stage("beat", [Program("beat", [*CELERY, "beat", "-l", "WARNING", "--pidfile="])]),
     ]
     if reload:
         stages.append(Stage("reload", [Program("reload", [sys.executable, "-m", "thunderline.supervision.reload"])]))
     return stages
+
+
+def _workers(processes: int) -> list[Program]:
+    """Two programs share the processes, so that while one starts again after a kill the other goes on."""
+    shares = [share for share in (processes - processes // 2, processes // 2) if share]
+    return [
+        Program(f"worker-{n}", [*CELERY, *WORKER, "-Q", "work,ticks", "-c", str(share), "-n", f"worker-{n}@%h"])
+        for n, share in enumerate(shares, 1)
+    ]
