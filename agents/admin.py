@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,6 @@ from agents.errors import AgentError, Invalid
 from agents.models import STATS, TRAITS, Agent, Mod, TickLog
 from agents.specs import AgentSpec, ModSpec
 from domains.readonly import Large, Lasting, Log, Refusing, actor
-from domains.thunderblock import guards
 from zones.admin import WorldFilter
 from zones.errors import ZoneError
 
@@ -64,7 +64,8 @@ class ModInline(TabularInline):
 
 @admin.register(Agent)
 class AgentAdmin(Refusing, Large, Lasting, ModelAdmin):
-    refusals = (AgentError, ZoneError, guards.DomainInactive)
+    domain = "thunderpac"
+    refusals = (AgentError, ZoneError)
     list_display = [
         "name", "world", "zone", "shown_lifecycle", "reasoner", "energy", "shown_mood", "activity", "tick_number",
         "due_tick",
@@ -169,8 +170,8 @@ class AgentAdmin(Refusing, Large, Lasting, ModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[Agent], act: Callable[..., Sequence[Agent]], state: str
     ) -> None:
         ids = list(queryset.order_by().values_list("pk", flat=True))
-        with self.telling(request, f"{len(ids)} agent{'s' if len(ids) != 1 else ''} now {state}."):
-            act(ids, by=actor(request))
+        done = f"{len(ids)} agent{'s' if len(ids) != 1 else ''} now {state}."
+        self.tell(request, done, lambda: act(ids, by=actor(request)))
 
     @admin.action(description="Force a tick", permissions=["change"])
     def force_tick(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
@@ -180,9 +181,7 @@ class AgentAdmin(Refusing, Large, Lasting, ModelAdmin):
             messages.error(request, f"At most {MOST_FORCED} at once; step the world to make all tick.")
             return
         for pk, name in chosen:
-            with self.telling(request, f"{name} ticked."):
-                guards.require("thunderpac")
-                actions.force_tick(pk, by=actor(request))
+            self.tell(request, f"{name} ticked.", partial(actions.force_tick, pk, by=actor(request)))
 
 
 def _checked(kind: Any, values: dict[str, Any]) -> Any:
@@ -206,6 +205,7 @@ class ModForm(forms.ModelForm):
 
 @admin.register(Mod)
 class ModAdmin(Refusing, Large, Lasting, ModelAdmin):
+    domain = "thunderpac"
     refusals = (AgentError, ZoneError)
     form = ModForm
     list_display = ["name", "agent", "kind", "applied_tick", "expires_tick", "active"]
@@ -243,8 +243,8 @@ class ModAdmin(Refusing, Large, Lasting, ModelAdmin):
     def remove(self, request: HttpRequest, queryset: QuerySet[Mod]) -> None:
         """End mods that are in force."""
         for agent_id, name in queryset.filter(active=True).values_list("agent_id", "name"):
-            with self.telling(request, f"{name} taken off."):
-                actions.remove_mod(agent_id, name, by=actor(request))
+            remove = partial(actions.remove_mod, agent_id, name, by=actor(request))
+            self.tell(request, f"{name} taken off.", remove)
 
 
 class SinceFilter(admin.SimpleListFilter):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,19 @@ def perceive(
     ]
 
 
+class Whole(Protocol):
+    """An agent as it is without its mods."""
+
+    @property
+    def stats(self) -> dict[str, float]: ...
+
+    @property
+    def traits(self) -> dict[str, float]: ...
+
+    @property
+    def capabilities(self) -> list[str]: ...
+
+
 class Rumours:
     """What happened in a zone, sorted by whom it concerns; made once a chunk."""
 
@@ -78,7 +91,7 @@ def _facts(
     mods: Sequence[dict[str, Any]],
     rumours: Rumours,
 ) -> Facts:
-    stats, traits, capabilities, weights = _modified(agent, mods)
+    stats, traits, capabilities, weights = modified(agent, mods)
     return Facts(
         me=agent,
         zone=zone,
@@ -95,8 +108,8 @@ def _facts(
     )
 
 
-def _modified(
-    agent: AgentState, mods: Sequence[dict[str, Any]]
+def modified(
+    agent: Whole, mods: Sequence[dict[str, Any]]
 ) -> tuple[Mapping[str, float], Mapping[str, float], frozenset[str], Mapping[str, float]]:
     """Stats, traits, capabilities and extra weights with the mods laid over them; the agent's own stay as they are."""
     if not mods and not agent.capabilities:

@@ -20,19 +20,39 @@ ALONE = {
 
 def run(argv: list[str]) -> None:
     """Run a Django command. What a person can set right ends in one line on stderr."""
-    from django.core.management import execute_from_command_line
-
     try:
         if argv[1:2] in (["up"], ["down"]):
             Places.of(config().var_dir).make()
         with _servers() if needs_servers(argv) else nullcontext():
-            execute_from_command_line(argv)
+            _execute(argv)
     except EmbeddedError as error:
         sys.exit(str(error))
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         sys.exit(f"The disk is full: {error.filename or config().var_dir}.")
+
+
+def _execute(argv: list[str]) -> None:
+    import psycopg
+    from django.core.management import execute_from_command_line
+    from django.db import ProgrammingError
+
+    try:
+        execute_from_command_line(argv)
+    except (ProgrammingError, psycopg.ProgrammingError):
+        if not _behind():
+            raise
+        sys.exit("The database is not up to date with this version: run `manage.py migrate`, or start with `up`.")
+
+
+def _behind() -> bool:
+    """Whether migrations are waiting, so that a table or a column that a command wanted is not there."""
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def needs_servers(argv: list[str]) -> bool:

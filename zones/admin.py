@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -46,6 +47,7 @@ class WorldFilter(admin.SimpleListFilter):
 
 @admin.register(World)
 class WorldAdmin(Refusing, Lasting, ModelAdmin):
+    domain = "thundergrid"
     refusals = (ZoneError,)
     list_display = ["name", "shown_status", "tick", "target_tick", "rate", "access", "owner"]
     list_filter = ["status", "access"]
@@ -105,8 +107,7 @@ class WorldAdmin(Refusing, Lasting, ModelAdmin):
 
     def _each(self, request: HttpRequest, queryset: QuerySet[World], act: Callable[[UUID], object], done: str) -> None:
         for pk, name in queryset.values_list("pk", "name"):
-            with self.telling(request, f"{name} is {done}."):
-                act(pk)
+            self.tell(request, f"{name} is {done}.", partial(act, pk))
 
 
 @admin.register(WorldSource)
@@ -148,6 +149,7 @@ class ZoneForm(forms.ModelForm):
 
 @admin.register(Zone)
 class ZoneAdmin(Refusing, Large, Lasting, ModelAdmin):
+    domain = "thundergrid"
     refusals = (ZoneError,)
     form = ZoneForm
     list_display = ["name", "world", "agent_count", "capacity", *RESOURCES, "entropy", "due_tick", "closed"]

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
-from agents import actions, decide
+from agents import actions, decide, perceive
 from agents import queries as agents
 from agents.errors import AgentError
 from agents.facts import energy_band
@@ -34,7 +34,8 @@ def show(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """Everything of one agent, in the same number of queries whatever it has lived through."""
     agent = _visible(request, agent_id)
     mods = agents.mods(agent_id)
-    needs = decide.needs(agent.stats, agent.traits, any(goal["progress"] < 1 for goal in agent.goals))
+    stats, traits, *_ = perceive.modified(agent, [mod.effects for mod in mods])
+    needs = decide.needs(stats, traits, any(goal["progress"] < 1 for goal in agent.goals))
     ticks = agents.ticks(agent_id, limit=TICKS_SHOWN)
     steers = agents.may_steer(agent, request.user)
     panels = [
@@ -43,8 +44,11 @@ def show(request: HttpRequest, agent_id: UUID) -> HttpResponse:
         live.Panel("agent_self", {"agent": agent, "mods": mods}),
         live.Panel("agent_ticks", {"agent": agent, "ticks": ticks, "more": len(ticks) == TICKS_SHOWN}),
     ]
-    remembered = memory.latest(agent_id, limit=MEMORIES_SHOWN) if not request.headers.get("HX-Request") else []
-    return live.respond(request, "agent.html", panels, {"agent": agent, "memories": remembered})
+    if request.headers.get("HX-Request"):
+        return live.respond(request, "agent.html", panels, {"agent": agent})
+    shut = live.shut("thundervault")
+    remembered = [] if shut else memory.latest(agent_id, limit=MEMORIES_SHOWN)
+    return live.respond(request, "agent.html", panels, {"agent": agent, "memories": remembered, "shut": shut})
 
 
 @live.door("thundervault")

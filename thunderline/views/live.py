@@ -80,17 +80,23 @@ def notice(
     return response
 
 
+def shut(domain: str) -> str | None:
+    """Why a part of a page is closed; None while its domain is active."""
+    try:
+        guards.require(domain)
+    except guards.DomainInactive as error:
+        return str(error)
+    return None
+
+
 def door(domain: str) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
     """View decorator: while the domain is not active, 503 with why, for people."""
 
     def wrap(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         @functools.wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            try:
-                guards.require(domain)
-            except guards.DomainInactive as error:
-                return _closed(request, str(error))
-            return view(request, *args, **kwargs)
+            reason = shut(domain)
+            return _closed(request, reason) if reason else view(request, *args, **kwargs)
 
         return guarded
 

@@ -184,13 +184,33 @@ def test_a_tick_can_be_forced(agent: Any, as_operator: Client) -> None:
     assert agent.tick_number == before + 1
 
 
-def test_no_tick_is_forced_while_the_domain_rests(agent: Any, as_operator: Client) -> None:
+@pytest.mark.parametrize(
+    ("domain", "model", "action"),
+    [
+        ("thunderpac", "agents.agent", "force_tick"), ("thunderpac", "agents.agent", "suspend"),
+        ("thundergrid", "zones.world", "pause"), ("thundergrid", "zones.world", "step_once"),
+    ],
+)  # fmt: skip
+def test_nothing_is_done_while_the_domain_rests(
+    domain: str, model: str, action: str, agent: Any, as_operator: Client
+) -> None:
+    apps.get_model("thunderblock.ActiveDomain").objects.filter(domain_name=domain).update(status="inactive")
+    guards.forget()
+    row = agent if model == "agents.agent" else agent.world
+    before = type(row).objects.values().get(pk=row.pk)
+    assert act(as_operator, model, action, row) == [f"{domain} is not active: inactive"]
+    assert type(row).objects.values().get(pk=row.pk) == before
+
+
+def test_a_form_saves_nothing_while_the_domain_rests(agent: Any, as_operator: Client) -> None:
     apps.get_model("thunderblock.ActiveDomain").objects.filter(domain_name="thunderpac").update(status="inactive")
     guards.forget()
-    assert act(as_operator, "agents.agent", "force_tick", agent) == ["thunderpac is not active: inactive"]
-    before = agent.tick_number
+    form = address(type(agent), "change", agent.pk)
+    assert as_operator.get(form).status_code == 200
+    answer = as_operator.post(form, {"description": "changed"}, follow=True)
+    assert "thunderpac is not active: inactive" in [str(m) for m in answer.context["messages"]]
     agent.refresh_from_db()
-    assert agent.tick_number == before
+    assert agent.description != "changed"
 
 
 def form_of(agent: Any, **changes: Any) -> dict[str, Any]:
@@ -278,6 +298,7 @@ def test_editing_a_world_does_not_turn_back_its_clock(life: Any, as_operator: Cl
 
 
 def test_a_world_and_its_zones_are_made(as_operator: Client, operator: Any) -> None:
+    wake_domains()
     worlds, zones = apps.get_model("zones.World"), apps.get_model("zones.Zone")
     form = {"name": "New", "description": "", "seed": 3, "access": "private", "rate": 1, "owner": "", "members": []}
     assert as_operator.post(address(worlds, "add"), form).status_code == 302

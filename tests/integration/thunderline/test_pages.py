@@ -12,6 +12,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from agents import actions
+from agents.specs import ModSpec
 from domains.ids import new_id
 from domains.thunderblock import guards
 from domains.thunderblock.models import ActiveDomain
@@ -329,6 +331,23 @@ def test_an_inactive_domain_shuts_its_pages_and_says_why(as_operator: Client, ag
     assert "resting for a test" in response.content.decode()
     assert as_operator.post(page(agent, "agent-force-tick"), headers=HTMX).status_code == 503
     assert "resting for a test" in text_of(as_operator, "/")
+
+
+def test_an_agents_page_goes_without_its_memories_while_the_vault_rests(as_operator: Client, agent: Any) -> None:
+    ActiveDomain.objects.filter(domain_name="thundervault").update(status="inactive", reason="the vault rests")
+    guards.forget()
+    shown = text_of(as_operator, page(agent))
+    assert "thundervault is not active: the vault rests" in shown
+    assert agent.name in shown
+
+
+def test_needs_are_shown_as_the_mods_in_force_make_them(as_operator: Client, agent: Any) -> None:
+    type(agent).objects.filter(pk=agent.pk).update(energy=80)
+    need_of_rest = re.compile(r"<span>rest</span>.*?<b>([^<]+)</b>", re.DOTALL)
+    assert need_of_rest.findall(text_of(as_operator, page(agent))) == ["0 %"]
+    tired = ModSpec(name="lead shoes", kind="stat_boost", effects={"stat_modifiers": {"energy": -65}})
+    actions.apply_mod(agent.pk, tired, by="test")
+    assert need_of_rest.findall(text_of(as_operator, page(agent))) == ["50 %"]
 
 
 def test_a_zones_page_lists_everybody_in_it(as_operator: Client) -> None:

@@ -48,6 +48,15 @@ def test_a_life(installation: Installation) -> None:
     assert installation.processes() == []
 
 
+@pytest.mark.parametrize("words", [("agents", "list"), ("events", "tail"), ("world", "status")])
+def test_before_the_first_start_a_command_says_what_to_do(installation: Installation, words: tuple[str, str]) -> None:
+    done = installation.manage(*words)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "The database is not up to date with this version: run `manage.py migrate`, or start with `up`.\n"
+    )
+
+
 def test_a_port_in_use_is_one_line(installation: Installation) -> None:
     with socket.create_server(("127.0.0.1", installation.port)):
         done = installation.manage("up")
