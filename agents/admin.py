@@ -23,7 +23,8 @@ from agents import actions, reasoners
 from agents.errors import AgentError, Invalid
 from agents.models import STATS, TRAITS, Agent, Mod, TickLog
 from agents.specs import AgentSpec, ModSpec
-from domains.readonly import Large, Lasting, Log, Refusing, actor
+from domains.readonly import Large, Lasting, Log, actor
+from domains.thunderblock.doors import Refusing
 from zones.admin import WorldFilter
 from zones.errors import ZoneError
 

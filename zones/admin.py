@@ -16,7 +16,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from domains.readonly import Large, Lasting, Log, Refusing
+from domains.readonly import Large, Lasting, Log
+from domains.thunderblock.doors import Refusing
 from zones import queries
 from zones.actions import places, worlds
 from zones.errors import ZoneError
