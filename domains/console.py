@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TextIO
 
 import orjson
@@ -40,3 +42,18 @@ def bar(value: float, *, low: float = 0.0, high: float = 1.0, width: int = BAR) 
     share = (value - low) / (high - low)
     filled = round(min(1.0, max(0.0, share)) * width)
     return "█" * filled + "░" * (width - filled)
+
+
+def between(kind: Callable[[str], float], low: float, high: float) -> Callable[[str], float]:
+    """An argparse type: a number of this kind from `low` to `high`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise ArgumentTypeError(f"{text!r} is not a number from {low:,} to {high:,}")
+        return value
+
+    return parse

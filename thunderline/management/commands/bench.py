@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand
 from rich.console import Console
 from rich.table import Table
 
+from domains.console import between
 from thunderline.bench import ticks
 
 
@@ -20,10 +21,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         verb = verbs.add_parser("ticks", help="durable agent ticks a second through real workers")
-        verb.add_argument("--agents", type=int, default=10_000)
-        verb.add_argument("--zones", type=int, default=100)
-        verb.add_argument("--seconds", type=float, default=30.0, help="for product and limit each (30)")
-        verb.add_argument("--workers", type=int, default=2)
+        verb.add_argument("--agents", type=between(int, 1, 1_000_000), default=10_000)
+        verb.add_argument("--zones", type=between(int, 1, 10_000), default=100)
+        verb.add_argument(
+            "--seconds", type=between(float, 0.1, 3600), default=30.0, help="for product and limit each (30)"
+        )
+        verb.add_argument("--workers", type=between(int, 1, 64), default=2)
         verb.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,64 @@
+"""`manage.py bench ticks`: small, but with real workers, a database of its own and the real limit."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.conf import settings
+
+from thunderline.bench.histogram import quantiles
+from thunderline.config import BASE_DIR
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def databases() -> Iterator[set[str]]:
+    """Names of the server's databases before; none of a benchmark's may be left afterwards."""
+    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as server:
+        yield {name for (name,) in server.execute("SELECT datname FROM pg_database").fetchall()}
+        left = server.execute("SELECT datname FROM pg_database WHERE datname LIKE 'thunderline_bench_%'").fetchall()
+        assert not left
+
+
+def bench(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, BASE_DIR / "manage.py", "bench", "ticks", *words]
+    environ = os.environ | {"DATABASE_URL": settings.DATABASE_URL, "REDIS_URL": settings.REDIS_URL}
+    return subprocess.run(command, env=environ, capture_output=True, text=True)
+
+
+@pytest.mark.usefixtures("databases")
+def test_ticks_are_counted_and_compared_with_the_limit() -> None:
+    words = ["--agents", "60", "--zones", "4", "--seconds", "1.5", "--workers", "1"]
+    done = bench(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures.keys() == {
+        "agents", "zones", "workers", "seconds", "ticks_per_s", "limit_ticks_per_s", "ratio", "batch_ms",
+        "memories_per_tick", "events_per_tick", "hot_updates", "wal_bytes_per_tick", "rss_mb_per_worker", "checked",
+    }  # fmt: skip
+    assert figures["ticks_per_s"] > 0
+    assert figures["limit_ticks_per_s"] > 0
+    assert figures["ratio"] == pytest.approx(figures["ticks_per_s"] / figures["limit_ticks_per_s"], abs=0.001)
+    assert 0 < figures["batch_ms"]["p50"] <= figures["batch_ms"]["p95"] <= figures["batch_ms"]["p99"]
+    assert figures["events_per_tick"] >= 1
+    assert figures["memories_per_tick"] > 0
+    assert "no gap" in figures["checked"]
+
+
+@pytest.mark.parametrize("words", [("--agents", "0"), ("--zones", "many"), ("--workers", "65"), ("--seconds", "nan")])
+def test_a_figure_that_makes_no_sense_is_refused(words: tuple[str, str], databases: set[str]) -> None:
+    done = bench(*words)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert f"{words[0]}: {words[1]!r} is not a number from" in done.stderr
+    assert databases
+
+
+def test_quantiles_of_nothing_are_none(tmp_path: Path) -> None:
+    assert quantiles(tmp_path, "thunderline_tick_chunk_seconds", (0.5,)) == {}
