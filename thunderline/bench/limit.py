@@ -1,8 +1,8 @@
 """The limit to compare ticks with: a hand-written psycopg loop over the same rows, in the same chunks.
 
-No Django, no decisions, vectors ready-made. Each process claims a zone (SKIP LOCKED), reads its agents, writes them
+No Django, no decisions, vectors ready-made. Each process claims zones (SKIP LOCKED), reads their agents, writes them
 back by one UPDATE, and copies as many tick logs, memories and events as the product wrote, taken from what it wrote.
-Runs as `python -m thunderline.bench.limit URL SECONDS MEMORIES_PER_TICK` and prints its ticks and seconds.
+Runs as `python -m thunderline.bench.limit URL SECONDS MEMORIES_PER_TICK ZONES` and prints its ticks and seconds.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from uuid_utils.compat import uuid7
@@ -35,13 +37,13 @@ ANALYZE limit_agents;
 """
 
 CLAIM = """SELECT id, due_tick, happenings FROM limit_zones WHERE due_tick = (SELECT min(due_tick) FROM limit_zones)
-           LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"""
-CLAIM_ANY = "SELECT id, due_tick, happenings FROM limit_zones LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"
+           LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"""
+CLAIM_ANY = "SELECT id, due_tick, happenings FROM limit_zones LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"
 READ = """SELECT id, ordinal, name, capabilities, mod_count, reasoner, movement_range, tick_interval,
                  openness, conscientiousness, extraversion, agreeableness, neuroticism,
                  energy, creativity, focus, social, exploration, mood, activity, current_focus,
-                 goals::text, working_memory::text, recent_actions, x, y, z, tick_number, last_tick, due_tick
-          FROM limit_agents WHERE zone_id = %s AND lifecycle = 'active' ORDER BY ordinal"""
+                 goals::text, working_memory::text, recent_actions, x, y, z, tick_number, last_tick, due_tick, zone_id
+          FROM limit_agents WHERE zone_id = ANY(%s) AND lifecycle = 'active' ORDER BY zone_id, ordinal"""
 UPDATE = """
 UPDATE limit_agents a SET energy = u.energy, creativity = u.creativity, focus = u.focus, social = u.social,
     exploration = u.exploration, mood = u.mood, activity = u.activity, current_focus = u.current_focus,
@@ -84,10 +86,10 @@ class Samples:
 class Loop:
     """One process of the limit."""
 
-    def __init__(self, url: str, memories_per_tick: float) -> None:
+    def __init__(self, url: str, memories_per_tick: float, zones: int) -> None:
         self.database = psycopg.connect(url, prepare_threshold=1)
         self.samples = Samples(self.database)
-        self.memories_per_tick = memories_per_tick
+        self.memories_per_tick, self.zones = memories_per_tick, zones
         self.database.commit()
 
     def run(self, seconds: float) -> tuple[int, float]:
@@ -99,19 +101,20 @@ class Loop:
         return ticks, time.perf_counter() - started
 
     def chunk(self) -> int:
-        """One zone, as a turn of the product reads and writes it."""
+        """As many zones as a turn of the product takes, read and written as it does."""
         run = self.database.execute
-        zone = run(CLAIM).fetchone() or run(CLAIM_ANY).fetchone()
-        if zone is None:
+        zones = run(CLAIM, [self.zones]).fetchall() or run(CLAIM_ANY, [self.zones]).fetchall()
+        if not zones:
             return 0
-        agents = run(READ, [zone[0]]).fetchall()
+        ids = [zone[0] for zone in zones]
+        agents = run(READ, [ids]).fetchall()
         columns = zip(*self._rows(agents), strict=True)
         with self.database.cursor() as cursor:
             cursor.execute(UPDATE, [list(column) for column in columns])
             self._logs(cursor, agents)
             self._memories(cursor, agents)
-            self._events(cursor, zone[0], len(agents))
-        run("UPDATE limit_zones SET due_tick = due_tick + 1, updated_at = now() WHERE id = %s", [zone[0]])
+            self._events(cursor, Counter(agent[30] for agent in agents))
+        run("UPDATE limit_zones SET due_tick = due_tick + 1, updated_at = now() WHERE id = ANY(%s)", [ids])
         return len(agents)
 
     def _rows(self, agents: list[Any]) -> Iterator[tuple[Any, ...]]:
@@ -149,17 +152,19 @@ class Loop:
                     )
                 )
 
-    def _events(self, cursor: psycopg.Cursor[Any], zone_id: object, count: int) -> None:
-        stream, correlation = f"zone:{zone_id}", uuid7()
-        row = cursor.execute(
-            """INSERT INTO limit_streams AS s (name, seq) VALUES (%s, %s)
-               ON CONFLICT (name) DO UPDATE SET seq = s.seq + excluded.seq RETURNING seq""",
-            [stream, count],
-        ).fetchone()
-        first = (row[0] if row else count) - count
+    def _events(self, cursor: psycopg.Cursor[Any], counts: Counter[UUID]) -> None:
+        correlation = uuid7()
+        last = cursor.execute(
+            """INSERT INTO limit_streams AS s (name, seq) SELECT * FROM unnest(%s::text[], %s::int8[]) AS u (name, n)
+               ORDER BY name ON CONFLICT (name) DO UPDATE SET seq = s.seq + excluded.seq RETURNING name, seq""",
+            [[f"zone:{zone}" for zone in counts], list(counts.values())],
+        ).fetchall()
+        streams = {zone: (f"zone:{zone}", dict(last)[f"zone:{zone}"] - count) for zone, count in counts.items()}
         with cursor.copy(COPY_EVENT) as copy:
-            for i, event in enumerate(random.choices(self.samples.events, k=count), 1):  # noqa: S311
-                copy.write_row((first + i, uuid7(), correlation, 1, 0, stream, *event))
+            for zone, count in counts.items():
+                stream, first = streams[zone]
+                for i, event in enumerate(random.choices(self.samples.events, k=count), 1):  # noqa: S311
+                    copy.write_row((first + i, uuid7(), correlation, 1, 0, stream, *event))
 
 
 def prepare(url: str) -> None:
@@ -170,8 +175,8 @@ def prepare(url: str) -> None:
 
 def main() -> None:
     """One process: run and print what was done."""
-    url, seconds, memories_per_tick = sys.argv[1:]
-    ticks, took = Loop(url, float(memories_per_tick)).run(float(seconds))
+    url, seconds, memories_per_tick, zones = sys.argv[1:]
+    ticks, took = Loop(url, float(memories_per_tick), int(zones)).run(float(seconds))
     sys.stdout.write(f"{ticks} {took}\n")
 
 

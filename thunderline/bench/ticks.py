@@ -17,6 +17,8 @@ from django.utils import timezone
 
 from agents import actions as agents
 from agents import tasks
+from agents.engine import loop
+from agents.engine.turn import room
 from domains import sql
 from domains.thunderblock import actions as thunderblock
 from thunderline.bench import limit
@@ -64,12 +66,13 @@ def run(*, agents: int, zones: int, seconds: float, workers: int, say: Report = 
             say("warming up")
             product.warm_up()
             limit_ticks = limit_s = 0.0
+            at_once = max(1, min(loop.MOST_ZONES, room() * zones // agents))
             for turn in range(TURNS):
                 say(f"turn {turn + 1} of {TURNS}: product")
                 product.go(seconds / TURNS)
                 say(f"turn {turn + 1} of {TURNS}: limit")
                 ticks, took = run_limit(
-                    place, workers, seconds / TURNS, product.memories / max(1, product.ticks), first=not turn
+                    place, workers, seconds / TURNS, product.memories / max(1, product.ticks), at_once, first=not turn
                 )
                 limit_ticks, limit_s = limit_ticks + ticks, limit_s + took
             figures.rss_mb_per_worker = round(max(_rss_mb(pid) for pid in pids()), 1)
@@ -216,9 +219,9 @@ def _count(query: str) -> int:
 
 
 def run_limit(
-    place: Arena, processes: int, seconds: float, memories_per_tick: float, *, first: bool
+    place: Arena, processes: int, seconds: float, memories_per_tick: float, zones: int, *, first: bool
 ) -> tuple[int, float]:
-    """The limit's turn. Returns its ticks and the mean time of its processes."""
+    """The limit's turn, of transactions over so many zones. Returns its ticks and the mean time of its processes."""
     if first:
         limit.prepare(place.database_url)
     command = [
@@ -228,6 +231,7 @@ def run_limit(
         place.database_url,
         str(seconds),
         str(memories_per_tick),
+        str(zones),
     ]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
     done = [process.communicate(timeout=seconds + 60)[0].split() for process in running]
