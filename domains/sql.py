@@ -23,8 +23,8 @@ from psycopg.types.json import Jsonb, set_json_dumps
 
 
 def _encode(value: object) -> bytes:
-    """JSON of plain values, UUIDs, datetimes, and of event payloads by their fields."""
-    return orjson.dumps(value, default=vars)
+    """JSON of plain values, UUIDs, datetimes, and of event payloads by their fields; bytes are JSON already."""
+    return value if type(value) is bytes else orjson.dumps(value, default=vars)
 
 
 set_json_dumps(_encode)

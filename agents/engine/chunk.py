@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
+
+import orjson
 
 from agents import events, metrics, narrative, reasoners, review
 from agents.engine import apply, rows
@@ -91,7 +94,8 @@ def tick_agents(visits: Sequence[Visit], now: datetime) -> list[NewEvent]:
     with stages.time("record"):
         rows.write_agents(agents)
         _depart(ticked)
-        told = [*_endings(facts, ended), *(event for one in ticked for event in _events(one))]
+        topics = {v.zone.id: (v.zone.stream, zone_topic(v.zone.id, "agent_ticked")) for v in visits}
+        told = [*_endings(facts, ended), *_events(ticked, topics)]
     rows.write_logs(_logs(ticked, stages.ms, now))
     _count(stages, len(ticked))
     return told
@@ -173,13 +177,22 @@ def _endings(facts: Sequence[Facts], ended: Sequence[tuple[UUID, str]]) -> Itera
         yield NewEvent(of[agent_id].zone.stream, f"agent.{agent_id}.changed", payload)
 
 
-def _events(one: Ticked) -> Iterator[NewEvent]:
-    agent, zone = one.agent, one.facts.zone
-    payload = events.AgentTicked.trusted(
+def _events(ticked: Sequence[Ticked], topics: Mapping[UUID, tuple[str, str]]) -> Iterator[NewEvent]:
+    """What is told of each. `topics` has the stream and the topic of ticks by zone."""
+    for one in ticked:
+        stream, topic = topics[one.facts.zone.id]
+        yield NewEvent(stream, topic, _payload(one))
+        for event in one.outcome.events:
+            yield replace(event, actor=f"agent:{one.agent.name}")
+
+
+def _payload(one: Ticked) -> events.AgentTicked:
+    agent = one.agent
+    return events.AgentTicked.trusted(
         agent_id=agent.id,
         name=agent.name,
         tick_number=agent.tick_number,
-        world_tick=zone.tick,
+        world_tick=one.facts.tick,
         action=one.verdict.decision.action,
         narrative=one.narrative,
         mood=agent.mood,
@@ -189,13 +202,10 @@ def _events(one: Ticked) -> Iterator[NewEvent]:
         y=agent.y,
         state_hash=one.state_hash.hex(),
     )
-    yield NewEvent(zone.stream, zone_topic(zone.id, "agent_ticked"), payload)
-    for event in one.outcome.events:
-        yield replace(event, actor=f"agent:{agent.name}")
 
 
 def _logs(ticked: Sequence[Ticked], stage_ms: dict[str, float], now: datetime) -> Iterator[tuple[Any, ...]]:
-    share = round(sum(stage_ms.values()) / len(ticked), 4)
+    share, stages = round(sum(stage_ms.values()) / len(ticked), 4), orjson.dumps(stage_ms)
     for one in ticked:
         agent, decision = one.agent, one.verdict.decision
         yield (
@@ -204,9 +214,15 @@ def _logs(ticked: Sequence[Ticked], stage_ms: dict[str, float], now: datetime) -
             one.state_hash, decision.action, decision.reasoning, one.narrative,
             {"arguments": decision.arguments, "expected": decision.expected, "alternatives": decision.alternatives,
              "band": one.facts.band, "failed": one.outcome.failed},
-            {"verdict": one.verdict.verdict, "reason": one.verdict.reason},
-            one.stat_changes, one.state_changes, [str(m.id) for m in one.memories], stage_ms, decision.usage, one.error,
+            _verdict(one.verdict.verdict, one.verdict.reason),
+            one.stat_changes, one.state_changes, [str(m.id) for m in one.memories], stages, decision.usage, one.error,
         )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _verdict(verdict: str, reason: str) -> bytes:
+    """The same few, each tick: encoded once."""
+    return orjson.dumps({"verdict": verdict, "reason": reason})
 
 
 def _count(stages: Stages, agents: int) -> None:

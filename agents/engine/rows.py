@@ -23,7 +23,7 @@ _AGENT = """
 
 # The zone's lock is held: nobody else ticks these. No row locks, which would write every row a second time.
 DUE = f"""
-SELECT zone_id, {_AGENT} FROM unnest(%s::uuid[], %s::int8[]) WITH ORDINALITY AS z (zone, tick, place)
+SELECT {_AGENT}, z.place FROM unnest(%s::uuid[], %s::int8[]) WITH ORDINALITY AS z (zone, tick, place)
 JOIN pac_agents ON zone_id = z.zone
 WHERE lifecycle = 'active' AND due_tick <= z.tick
 ORDER BY z.place, ordinal LIMIT %s
@@ -87,8 +87,8 @@ def read_due(zones: Sequence[tuple[UUID, int]], limit: int) -> dict[UUID, list[A
     due: dict[UUID, list[AgentState]] = defaultdict(list)
     if zones:
         ids, ticks = zip(*zones, strict=True)
-        for zone_id, *row in sql.fetch_rows(DUE, [sql.Ids(ids), sql.Integers(ticks), limit]):
-            due[zone_id].append(_agent(row))
+        for row in sql.fetch_rows(DUE, [sql.Ids(ids), sql.Integers(ticks), limit]):
+            due[ids[row[-1] - 1]].append(_agent(row))
     return due
 
 
@@ -98,14 +98,14 @@ def read_one(agent_id: UUID, zone_id: UUID) -> AgentState | None:
     return _agent(rows[0]) if rows else None
 
 
-def _agent(row: Sequence[Any]) -> AgentState:
+def _agent(row: tuple[Any, ...]) -> AgentState:
     values = (
         *row[:8],
         dict(zip(TRAITS, row[8:13], strict=True)),
         dict(zip(STATS, row[13:18], strict=True)),
         *row[18:23],
         row[23].split("\n") if row[23] else [],
-        *row[24:],
+        *row[24:30],
     )
     return AgentState(*values)
 
