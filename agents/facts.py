@@ -89,8 +89,11 @@ class Facts:
 
     def open_goal(self) -> tuple[int, dict[str, Any]] | None:
         """The unfinished goal that is furthest along (the first of equals), with its place in the list."""
-        unfinished = [(i, goal) for i, goal in enumerate(self.me.goals) if goal["progress"] < 1]
-        return max(unfinished, key=lambda pair: (pair[1]["progress"], -pair[0])) if unfinished else None
+        found: tuple[int, dict[str, Any]] | None = None
+        for i, goal in enumerate(self.me.goals):
+            if goal["progress"] < 1 and (found is None or goal["progress"] > found[1]["progress"]):
+                found = (i, goal)
+        return found
 
 
 def energy_band(energy: float) -> str:
