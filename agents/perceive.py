@@ -41,9 +41,10 @@ def perceive(
     Only what happened before this world tick is noticed, so that it makes no difference who ticks first in it.
     """
     rumours = Rumours([h for h in zone.happenings if h.tick < zone.tick])
-    near = _near(agents, zone.interaction_range, roster)
+    crowds = _near(agents, zone.interaction_range, roster)
     return [
-        _facts(agent, zone, others, mods.get(agent.id, ()), rumours) for agent, others in zip(agents, near, strict=True)
+        _facts(agent, zone, near, mods.get(agent.id, ()) if mods else (), rumours)
+        for agent, near in zip(agents, crowds, strict=True)
     ]
 
 

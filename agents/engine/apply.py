@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import isfinite
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import orjson
@@ -69,10 +68,10 @@ class Ticked:
         return self.facts.me
 
 
-def apply_all(facts: Sequence[Facts], verdicts: Sequence[Verdict], errors: dict[UUID, str]) -> list[Ticked]:
-    """Let each agent act, in order. `errors` are those met before, by agent id."""
+def apply_all(facts: Sequence[Facts], verdicts: Sequence[Verdict], errors: Sequence[str | None]) -> list[Ticked]:
+    """Let each agent act, in order. `errors` are those met before."""
     chances = Chance.many(((f.seed, f.me.ordinal, f.me.tick_number + 1) for f in facts), "act")
-    ticked = [_apply(f, v, chance, errors.get(f.me.id)) for f, v, chance in zip(facts, verdicts, chances, strict=True)]
+    ticked = [_apply(*of) for of in zip(facts, verdicts, chances, errors, strict=True)]
     change_stats(ticked)
     return ticked
 
@@ -166,23 +165,21 @@ def calm_mood(traits: Mapping[str, float]) -> float:
 def remember(ticked: Ticked) -> None:
     """Form memories by the rule: of what was done, and of the weightiest thing noticed."""
     agent, facts, outcome = ticked.agent, ticked.facts, ticked.outcome
-    known = {m[1] for m in agent.memories}
     if outcome.memorable and worth_keeping(outcome.importance, outcome.valence):
         text = fill(outcome.impression, ticked.slots)
-        _form(ticked, known, text, outcome.importance, outcome.valence, outcome.kind)
+        _form(ticked, text, outcome.importance, outcome.valence, outcome.kind)
     for seen in facts.noticed[:2]:
         if worth_keeping(seen.importance, seen.valence):
-            _form(ticked, known, seen.text, seen.importance, seen.valence, "episodic")
+            _form(ticked, seen.text, seen.importance, seen.valence, "episodic")
     if ticked.memories:
         agent.memories = agent.memories[-KEPT_MEMORIES:]
         agent.memories_changed = True
 
 
-def _form(ticked: Ticked, known: set[str], text: str, importance: float, valence: float, kind: str) -> None:
-    if text in known:
-        return
-    known.add(text)
+def _form(ticked: Ticked, text: str, importance: float, valence: float, kind: str) -> None:
     agent = ticked.agent
+    if any(memory[1] == text for memory in agent.memories):
+        return
     importance, valence = round(importance, 3), round(valence, 3)
     agent.memories = [*agent.memories, [ticked.facts.tick, text, importance, valence]]
     source = {"tick": agent.tick_number, "world_tick": ticked.facts.tick}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,6 +34,9 @@ from zones.state import ZoneState
 
 logger = logging.getLogger(__name__)
 ROSTER_LIMIT = 400
+
+
+_UNDECIDED = Decision("")
 
 
 class Stages:
@@ -94,8 +97,7 @@ def tick_agents(visits: Sequence[Visit], now: datetime) -> list[NewEvent]:
     with stages.time("record"):
         rows.write_agents(agents)
         _depart(ticked)
-        topics = {v.zone.id: (v.zone.stream, zone_topic(v.zone.id, "agent_ticked")) for v in visits}
-        told = [*_endings(facts, ended), *_events(ticked, topics)]
+        told = [*_endings(facts, ended), *_events(ticked)]
     rows.write_logs(_logs(ticked, stages.ms, now))
     _count(stages, len(ticked))
     return told
@@ -112,19 +114,17 @@ def _roster(zone: ZoneState, agents: Sequence[AgentState]) -> Sequence[Bystander
     return found
 
 
-def decide(facts: Sequence[Facts]) -> tuple[list[Decision], dict[UUID, str]]:
-    """Let each agent's kind of reasoner decide. Where one fails, the rules decide and the error is kept by agent id."""
-    decisions: dict[UUID, Decision] = {}
-    errors: dict[UUID, str] = {}
-    kinds = {f.me.reasoner for f in facts}
-    for kind in sorted(kinds):
-        batch = facts if len(kinds) == 1 else [f for f in facts if f.me.reasoner == kind]
-        chosen, batch_error = _decide_batch(kind, batch)
-        for f, decision in zip(batch, chosen, strict=True):
-            decisions[f.me.id] = decision
-            if error := batch_error or decision.error:
-                errors[f.me.id] = error
-    return [decisions[f.me.id] for f in facts], errors
+def decide(facts: Sequence[Facts]) -> tuple[list[Decision], list[str | None]]:
+    """Let each agent's kind of reasoner decide. Where one fails, the rules decide; errors by place, as decisions."""
+    decisions: list[Decision] = [_UNDECIDED] * len(facts)
+    errors: list[str | None] = [None] * len(facts)
+    for kind in sorted({f.me.reasoner for f in facts}):
+        places = [i for i, f in enumerate(facts) if f.me.reasoner == kind]
+        chosen, batch_error = _decide_batch(kind, [facts[i] for i in places])
+        for i, decision in zip(places, chosen, strict=True):
+            decisions[i] = decision
+            errors[i] = batch_error or decision.error
+    return decisions, errors
 
 
 def _decide_batch(kind: str, batch: Sequence[Facts]) -> tuple[Sequence[Decision], str | None]:
@@ -177,10 +177,12 @@ def _endings(facts: Sequence[Facts], ended: Sequence[tuple[UUID, str]]) -> Itera
         yield NewEvent(of[agent_id].zone.stream, f"agent.{agent_id}.changed", payload)
 
 
-def _events(ticked: Sequence[Ticked], topics: Mapping[UUID, tuple[str, str]]) -> Iterator[NewEvent]:
-    """What is told of each. `topics` has the stream and the topic of ticks by zone."""
+def _events(ticked: Sequence[Ticked]) -> Iterator[NewEvent]:
+    here, stream, topic = None, "", ""
     for one in ticked:
-        stream, topic = topics[one.facts.zone.id]
+        if here is not one.facts.zone:  # they come zone by zone, and texts of ids take their time
+            here = one.facts.zone
+            stream, topic = here.stream, zone_topic(here.id, "agent_ticked")
         yield NewEvent(stream, topic, _payload(one))
         for event in one.outcome.events:
             yield replace(event, actor=f"agent:{one.agent.name}")

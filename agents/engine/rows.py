@@ -84,12 +84,13 @@ class Conflict(Exception):
 
 def read_due(zones: Sequence[tuple[UUID, int]], limit: int) -> dict[UUID, list[AgentState]]:
     """Agents that are due in zones at their ticks, by zone in the given order, by ordinal, at most `limit` in all."""
-    due: dict[UUID, list[AgentState]] = defaultdict(list)
-    if zones:
-        ids, ticks = zip(*zones, strict=True)
-        for row in sql.fetch_rows(DUE, [sql.Ids(ids), sql.Integers(ticks), limit]):
-            due[ids[row[-1] - 1]].append(_agent(row))
-    return due
+    if not zones:
+        return {}
+    ids, ticks = zip(*zones, strict=True)
+    found: list[list[AgentState]] = [[] for _ in ids]
+    for row in sql.fetch_rows(DUE, [sql.Ids(ids), sql.Integers(ticks), limit]):
+        found[row[-1] - 1].append(_agent(row))
+    return {zone_id: agents for zone_id, agents in zip(ids, found, strict=True) if agents}
 
 
 def read_one(agent_id: UUID, zone_id: UUID) -> AgentState | None:

@@ -31,8 +31,7 @@ def doing(request: pytest.FixtureRequest) -> Any:
 
 
 def apply_one(of: Facts, decision: Decision, error: str | None = None) -> Ticked:
-    errors = {of.me.id: error} if error else {}
-    return apply.apply_all([of], [review(decision, of)], errors)[0]
+    return apply.apply_all([of], [review(decision, of)], [error])[0]
 
 
 def outcome(**changes: Any) -> Outcome:
