@@ -190,7 +190,7 @@ def _events(ticked: Sequence[Ticked]) -> Iterator[NewEvent]:
 
 def _payload(one: Ticked) -> events.AgentTicked:
     agent = one.agent
-    return events.AgentTicked.trusted(
+    return events.AgentTicked(
         agent_id=agent.id,
         name=agent.name,
         tick_number=agent.tick_number,

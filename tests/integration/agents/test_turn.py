@@ -108,7 +108,7 @@ def test_a_zone_that_must_be_cut_is_cut_alone() -> None:
     world, (small, large) = make_world({"capacity": 300}, {"capacity": 300})
     people(small, 10)
     people(large, 230, first=100)
-    assert sorted(take_at_first_tick(world, 2)) in ([(1, 10), (1, 30), (1, 200)], [(1, 30), (1, 200), (1, 10)])
+    assert sorted(take_at_first_tick(world, 2)) in ([(1, 10), (1, 30), (1, 200)], [(1, 200), (2, 40)])
     logged = sql.fetch_rows("SELECT world_tick, count(*) FROM tick_logs WHERE zone_id = %s GROUP BY 1", [large.pk])
     assert logged == [(1, 230)]
 

@@ -11,6 +11,7 @@ from agents.behaviours import Behaviour
 from agents.engine import apply
 from agents.engine.apply import DRIFT, Ticked
 from agents.facts import AgentState, Decision, Facts, Outcome
+from agents.models import STATS
 from agents.review import review
 from tests.unit.agents.making import Happening, agent, facts, way, zone
 
@@ -28,6 +29,11 @@ def doing(request: pytest.FixtureRequest) -> Any:
         return apply_one(of or facts(), Decision("try_it"))
 
     return do
+
+
+def test_drift_names_the_stats_in_the_order_of_their_columns() -> None:
+    """Stats are written back by their places."""
+    assert tuple(DRIFT) == STATS
 
 
 def apply_one(of: Facts, decision: Decision, error: str | None = None) -> Ticked:
