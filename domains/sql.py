@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -82,13 +83,16 @@ def execute(query: str, params: Sequence[object] | Mapping[str, object] = ()) ->
 def copy(table: str, columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> None:
     """COPY `rows` into `table` in binary. `columns` maps each column, in the order of the rows, to its type."""
     require_transaction(f"COPY into {table}")
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    with psycopg.Cursor(raw()) as cursor, cursor.copy(statement) as stream:
+    with psycopg.Cursor(raw()) as cursor, cursor.copy(_copying(table, tuple(columns))) as stream:
         stream.set_types(list(columns.values()))
         for row in rows:
             stream.write_row(row)
+
+
+@cache
+def _copying(table: str, columns: tuple[str, ...]) -> bytes:
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), names).as_bytes(None)
 
 
 class Floats(list[float]):
