@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from uuid import UUID
+
+from pydantic import field_validator
 
 from domains.thunderflow.payloads import Payload
 
@@ -70,3 +73,91 @@ class MoveRefused(Payload):
     name: str
     destination: UUID
     tick: int
+
+
+class MessageReceived(Payload):
+    """A message came into an agent's inbox, in its zone's stream. From a person it is an input of the world."""
+
+    topic: ClassVar[str] = "agent.*.message_received"
+
+    agent_id: UUID
+    name: str
+    number: int
+    sender: str
+    text: str
+    turn: int
+    conversation: UUID
+    world_tick: int
+    impersonated_by: str = ""
+    """The operator who spoke as the sender."""
+
+
+class MessageProcessed(Payload):
+    """An agent read a message at a tick and answered it, or let it be (`reply` is None)."""
+
+    topic: ClassVar[str] = "agent.*.message_processed"
+
+    agent_id: UUID
+    name: str
+    number: int
+    sender: str
+    reply: str | None
+    reply_number: int | None
+    conversation: UUID
+    world_tick: int
+
+
+class AgentFailed(Payload):
+    """Something went wrong with what an agent wanted; the rules decided in its place. `stage` says with what."""
+
+    topic: ClassVar[str] = "agent.*.error"
+
+    agent_id: UUID
+    name: str
+    tick_number: int
+    world_tick: int
+    stage: str
+    error: str
+
+
+class ModelAnswered(Payload):
+    """What a model said an agent should do: an input, applied in the tick that follows it in the stream."""
+
+    topic: ClassVar[str] = "zone.*.model_answered"
+
+    agent_id: UUID
+    name: str
+    world_tick: int
+    asked_tick: int
+    answer: str
+    error: str | None
+    call_id: UUID | None
+    heard: list[int]
+
+
+class Impersonated(Payload):
+    """An operator decided in an agent's place: an input, applied in the tick that follows it in the stream."""
+
+    topic: ClassVar[str] = "zone.*.impersonated"
+
+    agent_id: UUID
+    name: str
+    world_tick: int
+    action: str
+    arguments: dict[str, Any]
+    replies: dict[str, str]
+    """By the numbers of the messages, as text: JSON has no other keys."""
+
+    @field_validator("replies", mode="before")
+    @classmethod
+    def _by_text(cls, replies: Mapping[int | str, str]) -> dict[str, str]:
+        return {str(number): text for number, text in replies.items()}
+
+
+class MindsChanged(Payload):
+    """What models may be asked, with which words and for how much, was changed by an operator. `what` names it."""
+
+    topic: ClassVar[str] = "system.minds_changed"
+
+    what: str
+    detail: str

@@ -17,6 +17,43 @@ KEPT_MEMORIES = 6
 KEPT_ACTIONS = 4
 
 
+class Heard(NamedTuple):
+    """A message in the inbox, as the agent hears it."""
+
+    number: int
+    sender: str
+    """A name, of an agent or of a person."""
+    text: str
+    turn: int
+    conversation: UUID
+    by: int | None
+    """The ordinal of the agent who sent it; None: a person or the system did."""
+    sender_agent: UUID | None
+    actor: str
+    """As events name the sender."""
+    answerable: bool
+    """Whether an answer is expected; agents stop talking to each other after some turns."""
+    recalled: str = ""
+    """The agent's memory that is nearest to it in meaning, when one is near."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came back when a model was asked what the agent should do: an input of the tick that it is applied in."""
+
+    asked_tick: int
+    """World tick at which the agent was due; its next one counts from there."""
+    text: str = ""
+    error: str | None = None
+    """Why there is no text: the rules decide then, and this stands in the log."""
+    usage: Mapping[str, Any] | None = None
+    """Call, endpoint, model, tokens, milliseconds, cost; the router's scores."""
+    heard: frozenset[int] = frozenset()
+    """Numbers of the messages that were in the question. Later ones wait for the next."""
+    told: frozenset[str] = frozenset()
+    """Memories that were in the question: they are not remembered again."""
+
+
 @dataclass(slots=True)
 class AgentState:
     """An agent as it was read under its zone's lock; changed in memory by its tick, written back once."""
@@ -45,8 +82,15 @@ class AgentState:
     tick_number: int
     last_tick: int
     due_tick: int
+    mail: int = 0
+    """Messages in the inbox."""
+    narrator: str = "rules"
     goals_changed: bool = False
     memories_changed: bool = False
+    answer: Answer | None = None
+    """What its model said, when that is what it ticks for."""
+    decided: Decision | None = None
+    """What an operator decided in its place, when that is what it ticks for."""
 
 
 class Other(NamedTuple):
@@ -76,6 +120,8 @@ class Facts:
     """Nearest first, at most eight."""
     noticed: tuple[Happening, ...]
     """What happened since the last tick, the weightiest first, at most four."""
+    messages: tuple[Heard, ...] = ()
+    """From the inbox, the oldest first, at most four."""
 
     @property
     def band(self) -> str:
@@ -114,6 +160,22 @@ class Decision:
     usage: Mapping[str, Any] | None = None
     error: str | None = None
     """What went wrong on the way to it; kept in the tick's log."""
+    replies: Mapping[int, str] = field(default_factory=dict)
+    """Answers by the numbers of the messages in the facts. What the reasoner leaves out, the rules answer."""
+    remember: str = ""
+    """What the agent wants to keep of this moment."""
+    narrative: str = ""
+    """Its story in the words of the reasoner; told when it comes as decided."""
+    by: str = ""
+    """The operator who decided in the agent's place."""
+
+
+class Saying(NamedTuple):
+    """Words for another agent; they leave with this world tick and arrive at the next."""
+
+    to: int
+    """Ordinal."""
+    text: str
 
 
 @dataclass(slots=True)
@@ -140,4 +202,5 @@ class Outcome:
     """False for what was only recalled: nothing is remembered of having remembered."""
     events: tuple[Any, ...] = ()
     """`NewEvent`s to publish with the tick."""
+    says: tuple[Saying, ...] = ()
     failed: bool = False

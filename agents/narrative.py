@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from agents.facts import Facts, Outcome
+from agents.facts import Decision, Facts, Outcome
 from domains.chance import Chance
 
+MOST_QUOTED = 160
+"""Characters of what somebody says that a story repeats."""
 _SLOT = re.compile(r"\{(\w+)\}")
 _HIGH = (
     "It was a good day.",
@@ -47,6 +49,21 @@ def tell(facts: Facts, outcome: Outcome, slots: Mapping[str, str], chance: Chanc
     if chance.uniform() < 0.25 and (mood := _colour(facts)):
         return f"{story} {chance.pick(mood)}"
     return story
+
+
+def with_words(story: str, facts: Facts, decision: Decision) -> str:
+    """A story with what was said to the agent before it, and what it answered."""
+    heard = facts.messages[-1]
+    words, name = decision.replies.get(heard.number), facts.me.name
+    said = f"“{_brief(heard.text)}” said {heard.sender}."
+    answered = f" “{_brief(words)}” {name} answered." if words else f" {name} heard it, and let it be."
+    return f"{said}{answered} {story}"
+
+
+def _brief(words: str) -> str:
+    """Words as they are quoted: in one line, not too long."""
+    line = " ".join(words.split())
+    return line if len(line) <= MOST_QUOTED else f"{line[: MOST_QUOTED - 1].rstrip()}…"
 
 
 def _colour(facts: Facts) -> tuple[str, ...] | None:

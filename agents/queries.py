@@ -19,7 +19,7 @@ from zones.actions import places
 from zones.events import zone_topic
 
 
-def find(name_or_id: str, *, world: str | None = None) -> Agent:
+def find(name_or_id: str, *, world: str | None = None, world_id: UUID | None = None) -> Agent:
     """One agent by id, or by name (in one world, when the name is found in several). Raises: NotFound."""
     rows = Agent.objects.select_related("world", "zone")
     try:
@@ -28,6 +28,8 @@ def find(name_or_id: str, *, world: str | None = None) -> Agent:
         rows = rows.filter(name=name_or_id)
     if world:
         rows = rows.filter(world__name=world)
+    if world_id:
+        rows = rows.filter(world_id=world_id)
     found = list(rows[:2])
     if not found:
         raise NotFound(f"there is no agent {name_or_id!r}" + (f" in {world}" if world else ""))
@@ -63,6 +65,16 @@ def ticks(agent_id: UUID, *, limit: int = 50, before: int | None = None) -> list
     if before is not None:
         rows = rows.filter(tick_number__lt=before)
     return list(rows.order_by("-tick_number")[:limit])
+
+
+def world_of(agent_id: UUID) -> UUID:
+    """The id of an agent's world."""
+    return Agent.objects.values_list("world_id", flat=True).get(pk=agent_id)
+
+
+def tick_number(agent_id: UUID) -> int:
+    """How many ticks an agent has had."""
+    return Agent.objects.values_list("tick_number", flat=True).get(pk=agent_id)
 
 
 def count_by_lifecycle(world_id: UUID | None = None) -> dict[str, int]:

@@ -91,8 +91,8 @@ class AgentSpec(_Spec):
 
     EDITABLE: ClassVar[tuple[str, ...]] = (
         "description", "openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism",
-        "capabilities", "reasoner", "model", "temperature", "max_tokens", "system_prompt", "movement_range",
-        "tick_interval",
+        "capabilities", "reasoner", "model", "temperature", "max_tokens", "system_prompt", "narrator",
+        "movement_range", "tick_interval",
     )  # fmt: skip
 
     name: Name
@@ -108,6 +108,7 @@ class AgentSpec(_Spec):
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
     max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 512
     system_prompt: Annotated[str, Field(max_length=20_000), Storable] = ""
+    narrator: Literal["rules", "model"] = "rules"
     movement_range: Annotated[float, Field(ge=0, le=1000)] = 10.0
     tick_interval: Annotated[int, Field(ge=1, le=100_000)] = 30
     position: Position | None = None

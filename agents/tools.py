@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from agents.facts import Facts
+from agents.facts import Facts, Saying
 from agents.narrative import fill
 from domains.chance import Chance
 from domains.tools import Arguments, Caller, ToolError, tool
@@ -24,6 +24,8 @@ class Told(BaseModel):
     slots: dict[str, str] = Field(default_factory=dict, exclude=True)
     memorable: bool = Field(True, exclude=True)
     """False for what was only recalled."""
+    says: tuple[Saying, ...] = Field((), exclude=True)
+    """Words for other agents."""
 
 
 Suggest = Callable[[Facts, Chance], Mapping[str, Any]]
@@ -203,3 +205,65 @@ def read_notices(_arguments: Nothing, caller: Caller) -> Notices:
         impression="Read a notice in {zone}: {text}",
         slots={"text": texts[0]},
     )
+
+
+class Words(Arguments):
+    """Whom to tell what."""
+
+    to: str = Field(min_length=1, max_length=100)
+    """The name of an agent of the same world."""
+    text: str = Field(min_length=1, max_length=1000)
+
+
+class Sent(Told):
+    """The message is on its way, or in the inbox."""
+
+    to: str
+    number: int | None = None
+    """Of the message, when a person sent it."""
+
+
+@tool(
+    name="send_message",
+    description="Say something to an agent, near or far; the answer comes to your inbox.",
+    capability="send_messages",
+    output=Sent,
+)
+def send_message(words: Words, caller: Caller) -> Sent:
+    """An agent's words leave with its tick; a person's are in the inbox at once."""
+    from agents import actions, queries
+    from agents.errors import AgentError
+
+    try:
+        to = queries.find(words.to, world_id=queries.world_of(caller.agent_id) if caller.agent_id else None)
+        if caller.agent_id is None:
+            return Sent(to=to.name, number=actions.send(to.pk, words.text, by=caller.actor).number)
+    except AgentError as error:
+        raise ToolError(error.code, str(error)) from error
+    if to.pk == caller.agent_id:
+        raise ToolError("invalid_arguments", "send_message: to: that is yourself")
+    return Sent(
+        to=to.name,
+        says=(Saying(to.ordinal, words.text),),
+        story="{name} sent word to {to}: “{text}”",
+        impression="Sent word to {to}: {text}",
+        slots={"to": to.name, "text": words.text},
+    )
+
+
+_WORDS = (
+    "How are things where you are, {other}?",
+    "{scarce} is getting short in {zone}. Is there any with you?",
+    "I mean to {goal}. Would you lend a hand, {other}?",
+)
+
+
+@suggestion("send_message")
+def _word(facts: Facts, chance: Chance) -> Mapping[str, Any]:
+    if not facts.near:
+        return {}
+    other = facts.near[chance.index(len(facts.near))].name
+    goal, scarce = facts.open_goal(), min(facts.zone.resources, key=lambda name: (facts.zone.resources[name], name))
+    slots = {"other": other, "zone": facts.zone.name, "scarce": scarce.capitalize()}
+    text = fill(chance.pick(_WORDS), slots | {"goal": goal[1]["name"] if goal else "learn a song"})
+    return {"to": other, "text": text[:1000]}

@@ -126,6 +126,7 @@ class Config(BaseSettings):
         le=256,
         description="Worker processes for ticks.",
     )
+    reasoners: int = Field(1, ge=0, le=64, description="Processes that ask models what their agents do.")
     chunk_size: int = Field(200, ge=1, le=1000, description="Most agents that one transaction ticks.")
     eager_domains: bool = Field(
         False, description="Domains become active at start instead of waiting for the first heartbeat."

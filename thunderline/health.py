@@ -17,6 +17,7 @@ import redis
 from django.conf import settings
 from django.db import connection, connections
 
+from agents.minds import usage
 from domains.thunderblock import queries as registry
 from domains.thunderlink import heartbeat
 
@@ -67,7 +68,7 @@ def check() -> Health:
     asked = {"redis": _pool.submit(_redis), "database": _pool.submit(_database)}
     until = time.monotonic() + TIMEOUT_S
     parts = _answer(asked["redis"], until, ["redis"])
-    parts |= _answer(asked["database"], until, ["database", "heartbeat", "domains", "workers"])
+    parts |= _answer(asked["database"], until, ["database", "heartbeat", "domains", "workers", "minds"])
     essential = {parts[name].state for name in ("database", "redis", "heartbeat")}
     status = DOWN if DOWN in essential else OK
     if status == OK and any(part.state != OK for part in parts.values()):
@@ -105,11 +106,13 @@ def _database() -> dict[str, Part]:
         _, database_ms = _timed(_ask)
         heart, heart_ms = _timed(heartbeat.stats)
         domains, domains_ms = _timed(registry.domains)
+        thinking, minds_ms = _timed(usage.health)
     return {
         "database": Part(OK, database_ms),
         "heartbeat": _heartbeat(heart, heart_ms),
         "domains": _domains(domains, domains_ms),
         "workers": _workers(heart, domains, domains_ms),
+        "minds": Part(DEGRADED if thinking["waiting"] else OK, minds_ms, thinking),
     }
 
 

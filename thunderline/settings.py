@@ -175,5 +175,5 @@ LOGGING = {
     "formatters": {"plain": {"format": "{asctime} {levelname:7} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": CONFIG.log_level},
-    "loggers": {name: {"level": "WARNING"} for name in ("daphne", "django.channels.server", "httpx")},
+    "loggers": {name: {"level": "WARNING"} for name in ("daphne", "django.channels.server", "httpx2")},
 }

@@ -38,6 +38,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_ICON": lambda request: static("thunderline/icon.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("thunderline/icon.svg")}],
     "SHOW_HISTORY": True,
+    "STYLES": [lambda request: static("thunderline/admin.css")],
     "COLORS": {"base": _PAPER, "primary": _TEAL},
     "BORDER_RADIUS": "8px",
     "SIDEBAR": {
@@ -50,6 +51,19 @@ UNFOLD: dict[str, Any] = {
                 _item("Ticks", "timeline", "agents.ticklog"),
                 _item("Memories", "psychology", "memory.memorynode"),
                 _item("Ties of memories", "share", "memory.memoryedge"),
+            ),
+            _group(
+                "Minds",
+                _item("Messages", "forum", "agents.message"),
+                _item("Model calls", "neurology", "agents.modelcall"),
+                _item("Being asked now", "pending", "agents.thought"),
+                _item("Spending", "payments", "agents.spending"),
+                _item("Spending caps", "savings", "agents.spendingcap"),
+                _item("Prices", "sell", "agents.price"),
+                _item("Endpoints", "dns", "agents.endpoint"),
+                _item("Prompts", "edit_note", "agents.prompttemplate"),
+                _item("Reasoners", "memory", "agents.reasonerprocess"),
+                _item("Stop or allow calls", "power_settings_new", "agents.switch"),
             ),
             _group(
                 "Places",

@@ -59,6 +59,8 @@ class ZoneState:
     ways: list[Way] = field(default_factory=list)
     fresh: list[Happening] = field(default_factory=list)
     """What has happened in this transaction; perceived from the next world tick on."""
+    due_tick: int = 0
+    """First world tick at which something is due, as it was when the zone was locked."""
     changes: dict[str, float] = field(default_factory=dict)
     """Net change of each resource in this transaction."""
 

@@ -47,6 +47,8 @@ class Behaviour:
     """Needed, when it is not for everybody; mods bring it."""
     arguments: Callable[[Facts, Chance], Mapping[str, Any]] = _no_arguments
     """What to do it with, once it is chosen."""
+    takes: Mapping[str, str] = field(default_factory=dict)
+    """Its arguments by name with what each is, for reasoners that choose them by themselves."""
 
     def refusal(self, facts: Facts) -> str | None:
         """Why the agent cannot do it now; None when it can. One that cannot say is not done."""

@@ -66,5 +66,6 @@ register(
         },
         prerequisite=_can,
         arguments=_where,
+        takes={"to": "the name of a zone that a way leads to"},
     )
 )

@@ -3,11 +3,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agents import converse
 from agents.behaviours import Behaviour, register
-from agents.facts import Decision, Facts, Outcome
+from agents.facts import Decision, Facts, Outcome, Saying
 from domains.chance import Chance
 from zones.state import Happening
 
+SPOKEN = 0.12
+"""Share of meetings whose first words reach the other's inbox and may be answered; most talk is small."""
 WARM = (
     "{name} and {other} fell to talking about {topic} and forgot the time.",
     "{name} made {other} laugh with a story about {topic}.",
@@ -64,6 +67,9 @@ def _act(facts: Facts, decision: Decision, chance: Chance) -> Outcome:
     verb = "talked" if warm else "quarrelled"
     said = f"{facts.me.name} {verb} with {other.name} about {about} in {facts.zone.name}."
     weight, valence = round(weight, 3), round(valence, 3)
+    words = str(decision.arguments.get("say") or "")
+    if not words and chance.uniform() < SPOKEN:
+        words = converse.opener(facts, other.name, about, warm=warm, chance=chance)
     facts.zone.tell(Happening(facts.tick, "talk", said, weight, valence, facts.me.ordinal, other.ordinal))
     return Outcome(
         WARM if warm else COOL,
@@ -74,6 +80,7 @@ def _act(facts: Facts, decision: Decision, chance: Chance) -> Outcome:
         activity=f"talking with {other.name}"[:100],
         importance=weight,
         valence=valence,
+        says=(Saying(other.ordinal, words),) if words else (),
     )
 
 
@@ -94,5 +101,6 @@ register(
         },
         prerequisite=_can,
         arguments=_with,
+        takes={"with": "the name of somebody near", "say": "your words to them, if any"},
     )
 )

@@ -46,6 +46,7 @@ def _act(facts: Facts, decision: Decision, _chance: Chance) -> Outcome:
         importance=0.3 if told.impression else 0.1,
         memorable=told.memorable,
         events=tuple(caller.events),
+        says=told.says,
     )
 
 
@@ -59,5 +60,6 @@ register(
         weights={"purpose": 0.4, "openness": 0.2, "conscientiousness": 0.2, "noticed": 0.3},
         prerequisite=_can,
         arguments=_which,
+        takes={"tool": "the name of one of your tools", "arguments": "an object, as the tool says"},
     )
 )

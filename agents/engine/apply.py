@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from math import isfinite
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from agents import behaviours, metrics
+from agents import behaviours, converse, metrics
 from agents.engine.faults import AWAY
-from agents.facts import KEPT_ACTIONS, KEPT_MEMORIES, AgentState, Decision, Facts, Outcome
+from agents.facts import KEPT_ACTIONS, KEPT_MEMORIES, AgentState, Decision, Facts, Heard, Outcome
 from agents.narrative import fill
 from agents.review import DENY, Verdict
 from domains.chance import Chance
@@ -28,6 +28,10 @@ _DRIFTS = np.array(list(DRIFT.values()))
 MOOD_KEPT = 0.85
 """Share of the distance from its calm mood that an agent keeps from tick to tick."""
 NOTICED_WEIGHT = 0.12
+WANTED_IMPORTANCE = 0.5
+"""Of a memory that the agent itself asks to keep."""
+MOST_OF_WORDS = 300
+"""Characters of what was said that are remembered."""
 STUMBLE = Outcome(
     ("{name} began something and lost the thread of it.", "{name} stopped halfway and could not say why."),
     "Something went wrong in {zone}.",
@@ -77,16 +81,39 @@ def apply_all(facts: Sequence[Facts], verdicts: Sequence[Verdict], errors: Seque
 
 
 def _apply(facts: Facts, verdict: Verdict, chance: Chance, error: str | None) -> Ticked:
-    outcome, failure = (HELD_BACK, None) if verdict.verdict == DENY else _act(facts, verdict.decision, chance)
+    if verdict.verdict == DENY:
+        outcome, failure = HELD_BACK, None
+        verdict = verdict._replace(decision=replace(verdict.decision, replies={}, remember=""))
+    else:
+        outcome, failure = _act(facts, verdict.decision, chance)
+    if facts.messages:
+        outcome = _in_company(outcome, facts, verdict.decision)
     agent = facts.me
     slots = {"name": agent.name, "zone": facts.zone.name, **outcome.slots}
     ticked = Ticked(facts, verdict, outcome, slots, error=error or failure)
     _change_state(ticked)
     agent.tick_number += 1
     agent.last_tick = facts.tick
-    agent.due_tick = facts.tick + agent.tick_interval
+    agent.due_tick = _next_due(facts)
+    agent.mail -= len(facts.messages)
     agent.actions = [*agent.actions, verdict.decision.action][-KEPT_ACTIONS:]
     return ticked
+
+
+def _next_due(facts: Facts) -> int:
+    """World tick of the next tick: by the interval, counted for who thinks from when it was asked; sooner for mail."""
+    agent = facts.me
+    if agent.mail > len(facts.messages):
+        return facts.tick + 1
+    began = facts.tick if agent.answer is None else agent.answer.asked_tick
+    return began + agent.tick_interval
+
+
+def _in_company(outcome: Outcome, facts: Facts, decision: Decision) -> Outcome:
+    """Being spoken to does good or harm, and answering passes for company."""
+    felt = sum(converse.weigh(heard)[1] for heard in facts.messages)
+    social = outcome.stats.get("social", 0.0) + 3.0 * len(decision.replies)
+    return replace(outcome, stats={**outcome.stats, "social": social}, mood=outcome.mood + 0.1 * felt)
 
 
 def _act(facts: Facts, decision: Decision, chance: Chance) -> tuple[Outcome, str | None]:
@@ -168,12 +195,32 @@ def remember(ticked: Ticked) -> None:
     if outcome.memorable and worth_keeping(outcome.importance, outcome.valence):
         text = fill(outcome.impression, ticked.slots)
         _form(ticked, text, outcome.importance, outcome.valence, outcome.kind)
+    for heard in facts.messages:
+        importance, valence = converse.weigh(heard)
+        if worth_keeping(importance, valence):
+            _form(ticked, _exchange(heard, ticked.verdict.decision), importance, valence, "episodic")
+    if wanted := ticked.verdict.decision.remember:
+        _keep(ticked, wanted)
     for seen in facts.noticed[:2]:
         if worth_keeping(seen.importance, seen.valence):
             _form(ticked, seen.text, seen.importance, seen.valence, "episodic")
     if ticked.memories:
         agent.memories = agent.memories[-KEPT_MEMORIES:]
         agent.memories_changed = True
+
+
+def _exchange(heard: Heard, decision: Decision) -> str:
+    """What was said, as it is remembered."""
+    words = decision.replies.get(heard.number)
+    answered = f" The answer: “{words[:MOST_OF_WORDS]}”" if words else ""
+    return f"{heard.sender} said: “{heard.text[:MOST_OF_WORDS]}”{answered}"
+
+
+def _keep(ticked: Ticked, text: str) -> None:
+    """Remember what the agent itself wants to; not what it was just reminded of."""
+    answer = ticked.agent.answer
+    if answer is None or text not in answer.told:
+        _form(ticked, text, WANTED_IMPORTANCE, 0.0, "semantic")
 
 
 def _form(ticked: Ticked, text: str, importance: float, valence: float, kind: str) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import transaction
 
 from agents import events
+from agents.engine import mail
 from domains import sql
 from domains.chance import Chance
 from domains.thunderflow.actions import NewEvent, publish_many
@@ -34,9 +35,11 @@ def advance(world_id: UUID | None = None) -> bool:
         turn = clock.take_turn(world_id)
         if turn is None:
             return False
-        on_the_way, stirs = clock.lock_touched(turn)
+        messages = mail.on_the_way(turn)
+        on_the_way, stirs = clock.lock_touched(turn, also=messages.values())
         crossers = clock.take_crossings(on_the_way)
-        told = _arrive(turn, crossers) if crossers else []
+        told = mail.arrive(turn, list(messages)) if messages else []
+        told += _arrive(turn, crossers) if crossers else []
         told += clock.spread_climate(turn) if stirs else []
         clock.go_on(turn)
         publish_many(told)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,8 +18,8 @@ from uuid import UUID
 
 import orjson
 
-from agents import events, metrics, narrative, reasoners, review
-from agents.engine import apply, rows
+from agents import converse, events, metrics, narrative, reasoners, review
+from agents.engine import apply, mail, rows
 from agents.engine.apply import Ticked
 from agents.engine.faults import AWAY
 from agents.facts import AgentState, Decision, Facts
@@ -61,11 +61,13 @@ class Visit:
     agents: list[AgentState]
     finish: bool
     """Nobody else is due in it at this tick."""
+    others: Sequence[AgentState] = ()
+    """Those who do not tick now because they think with a model; they can be met."""
 
     @property
     def everybody(self) -> bool:
         """Whether no agent of the zone is left out."""
-        return 0 < len(self.agents) == self.zone.agent_count
+        return len(self.agents) > 0 and len(self.agents) + len(self.others) == self.zone.agent_count
 
 
 def tick_agents(visits: Sequence[Visit], now: datetime) -> list[NewEvent]:
@@ -75,8 +77,7 @@ def tick_agents(visits: Sequence[Visit], now: datetime) -> list[NewEvent]:
         return []
     stages = Stages()
     with stages.time("perceive"):
-        mods, ended = rows.read_mods({a.id: v.zone.tick for v in visits for a in v.agents if a.mod_count})
-        facts = [f for v in visits if v.agents for f in perceive(v.agents, v.zone, _roster(v.zone, v.agents), mods)]
+        facts, ended = look(visits)
     with stages.time("decide"):
         decisions, errors = decide(facts)
     with stages.time("review"):
@@ -92,25 +93,57 @@ def tick_agents(visits: Sequence[Visit], now: datetime) -> list[NewEvent]:
             ((one.facts.seed, one.agent.ordinal, one.agent.tick_number) for one in ticked), "narrative"
         )
         for one, chance in zip(ticked, chances, strict=True):
-            one.narrative = narrative.tell(one.facts, one.outcome, one.slots, chance)
+            one.narrative = _story(one, chance)
             one.state_hash = apply.state_hash(one.agent, one.facts.zone.ordinal)
     with stages.time("record"):
         rows.write_agents(agents)
         _depart(ticked)
-        told = [*_endings(facts, ended), *_events(ticked)]
+        answers = _speak(ticked, now)
+        told = [*_endings(facts, ended), *_events(ticked, answers)]
     rows.write_logs(_logs(ticked, stages.ms, now))
     _count(stages, len(ticked))
     return told
 
 
-def _roster(zone: ZoneState, agents: Sequence[AgentState]) -> Sequence[Bystander]:
-    """Who can be met: the chunk itself when that is everybody, else those from its first ordinal on, going round."""
-    if len(agents) == zone.agent_count:
-        return [Bystander(a.ordinal, a.name, a.x, a.y) for a in agents]
-    found = rows.read_roster(zone.id, agents[0].ordinal, ROSTER_LIMIT)
+def look(visits: Sequence[Visit], *, only: bool = False) -> tuple[list[Facts], list[tuple[UUID, str]]]:
+    """What the agents perceive, in order, their inboxes too; and the mods that ended, as (agent id, name).
+
+    `only` looks and ends nothing: then no lock is needed.
+    """
+    ticks = {a.id: v.zone.tick for v in visits for a in v.agents if a.mod_count}
+    mods, ended = rows.read_mods(ticks, end=not only)
+    rosters = _rosters(visits)
+    facts = [f for v in visits if v.agents for f in perceive(v.agents, v.zone, rosters[v.zone.id], mods)]
+    mail.read(facts)
+    return facts, ended
+
+
+def _rosters(visits: Sequence[Visit]) -> dict[UUID, Sequence[Bystander]]:
+    """Who can be met, by zone: those at hand when that is everybody, else one look at the zone.
+
+    Of a large zone only some are looked at, from the first one's ordinal on, going round.
+    """
+    found: dict[UUID, Sequence[Bystander]] = {}
+    partly = []
+    for visit in visits:
+        if not visit.everybody:
+            partly.append(visit)
+            continue
+        at_hand = [Bystander(a.ordinal, a.name, a.x, a.y) for a in (*visit.agents, *visit.others)]
+        found[visit.zone.id] = sorted(at_hand) if visit.others else at_hand
+    small = [visit.zone.id for visit in partly if visit.zone.agent_count <= ROSTER_LIMIT]
+    found |= rows.read_rosters(small)
+    for visit in partly:
+        if visit.zone.agent_count > ROSTER_LIMIT and visit.agents:
+            found[visit.zone.id] = _some(visit.zone.id, visit.agents[0].ordinal)
+    return found
+
+
+def _some(zone_id: UUID, first: int) -> Sequence[Bystander]:
+    found = rows.read_roster(zone_id, first, ROSTER_LIMIT)
     if len(found) < ROSTER_LIMIT:
-        before = rows.read_roster(zone.id, 0, ROSTER_LIMIT - len(found))
-        found = [b for b in before if b.ordinal < agents[0].ordinal] + found
+        before = rows.read_roster(zone_id, 0, ROSTER_LIMIT - len(found))
+        found = [b for b in before if b.ordinal < first] + found
     return found
 
 
@@ -118,12 +151,17 @@ def decide(facts: Sequence[Facts]) -> tuple[list[Decision], list[str | None]]:
     """Let each agent's kind of reasoner decide. Where one fails, the rules decide; errors by place, as decisions."""
     decisions: list[Decision] = [_UNDECIDED] * len(facts)
     errors: list[str | None] = [None] * len(facts)
-    for kind in sorted({f.me.reasoner for f in facts}):
-        places = [i for i, f in enumerate(facts) if f.me.reasoner == kind]
+    for kind in sorted({f.me.reasoner for f in facts if f.me.decided is None}):
+        places = [i for i, f in enumerate(facts) if f.me.reasoner == kind and f.me.decided is None]
         chosen, batch_error = _decide_batch(kind, [facts[i] for i in places])
         for i, decision in zip(places, chosen, strict=True):
             decisions[i] = decision
             errors[i] = batch_error or decision.error
+    for i, f in enumerate(facts):
+        if f.me.decided is not None:
+            decisions[i] = f.me.decided
+        if f.messages:
+            decisions[i].replies = converse.replies(f, decisions[i].replies)
     return decisions, errors
 
 
@@ -158,6 +196,8 @@ def _check(decisions: Sequence[Decision]) -> None:
             raise TypeError(f"{decision!r} is not a decision")
         if not 0 <= decision.confidence <= 1:
             raise ValueError(f"a confidence of {decision.confidence!r}: it is 0 to 1")
+        if not all(isinstance(words, str) for words in decision.replies.values()):
+            raise TypeError(f"replies {decision.replies!r}: they are texts")
 
 
 def _depart(ticked: Sequence[Ticked]) -> None:
@@ -177,7 +217,28 @@ def _endings(facts: Sequence[Facts], ended: Sequence[tuple[UUID, str]]) -> Itera
         yield NewEvent(of[agent_id].zone.stream, f"agent.{agent_id}.changed", payload)
 
 
-def _events(ticked: Sequence[Ticked]) -> Iterator[NewEvent]:
+def _speak(ticked: Sequence[Ticked], now: datetime) -> dict[int, int]:
+    """Write what was said, in answer and of one's own accord. Returns the numbers of answers by their messages'."""
+    outgoing = mail.Outgoing()
+    for one in ticked:
+        decision = one.verdict.decision
+        if one.facts.messages:
+            outgoing.answer(one.facts, decision)
+        if one.outcome.says:
+            outgoing.open(one.facts, one.outcome.says, decision.by)
+    return outgoing.write(now)
+
+
+def _story(one: Ticked, chance: Chance) -> str:
+    """The tick in words: what was said, and what was done, by the agent's own teller if it has one."""
+    decision, own = one.verdict.decision, ""
+    if one.agent.narrator == "model" and not one.outcome.failed:
+        own = decision.narrative
+    story = own or narrative.tell(one.facts, one.outcome, one.slots, chance)
+    return narrative.with_words(story, one.facts, decision) if one.facts.messages else story
+
+
+def _events(ticked: Sequence[Ticked], answers: Mapping[int, int]) -> Iterator[NewEvent]:
     here, stream, topic = None, "", ""
     for one in ticked:
         if here is not one.facts.zone:  # they come zone by zone, and texts of ids take their time
@@ -186,6 +247,19 @@ def _events(ticked: Sequence[Ticked]) -> Iterator[NewEvent]:
         yield NewEvent(stream, topic, _payload(one))
         for event in one.outcome.events:
             yield replace(event, actor=f"agent:{one.agent.name}")
+        if one.facts.messages:
+            yield from mail.processed(one.facts, one.verdict.decision, answers)
+        if one.error and one.agent.answer is not None:
+            yield _failure(one)
+
+
+def _failure(one: Ticked) -> NewEvent:
+    agent = one.agent
+    payload = events.AgentFailed(
+        agent_id=agent.id, name=agent.name, tick_number=agent.tick_number, world_tick=one.facts.tick, stage="decide",
+        error=(one.error or "")[:500],
+    )  # fmt: skip
+    return NewEvent(one.facts.zone.stream, f"agent.{agent.id}.error", payload)
 
 
 def _payload(one: Ticked) -> events.AgentTicked:
@@ -214,11 +288,24 @@ def _logs(ticked: Sequence[Ticked], stage_ms: dict[str, float], now: datetime) -
             new_raw_id(), agent.id, one.facts.zone.id, agent.tick_number, one.facts.tick, now, share,
             decision.confidence,
             one.state_hash, decision.action, decision.reasoning, one.narrative,
-            {"arguments": decision.arguments, "expected": decision.expected, "alternatives": decision.alternatives,
-             "band": one.facts.band, "failed": one.outcome.failed},
+            _decided(one),
             _verdict(one.verdict.verdict, one.verdict.reason),
             one.stat_changes, one.state_changes, [str(m.id) for m in one.memories], stages, decision.usage, one.error,
         )  # fmt: skip
+
+
+def _decided(one: Ticked) -> dict[str, Any]:
+    decision = one.verdict.decision
+    found: dict[str, Any] = {
+        "arguments": decision.arguments, "expected": decision.expected, "alternatives": decision.alternatives,
+        "band": one.facts.band, "failed": one.outcome.failed,
+    }  # fmt: skip
+    if one.facts.messages:
+        # Without their numbers, which follow from who wrote first and not from the world.
+        found["heard"] = [[h.sender, h.text, decision.replies.get(h.number)] for h in one.facts.messages]
+    if decision.by:
+        found["by"] = decision.by
+    return found
 
 
 @lru_cache(maxsize=256)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -12,29 +12,42 @@ import orjson
 from agents.facts import AgentState
 from agents.models import STATS, TRAITS
 from agents.perceive import Bystander
+from agents.reasoners import thinking_kinds
 from domains import sql
 
 _AGENT = """
     id, ordinal, name, capabilities, mod_count, reasoner, movement_range, tick_interval,
     openness, conscientiousness, extraversion, agreeableness, neuroticism,
     energy, creativity, focus, social, exploration,
-    mood, activity, current_focus, goals, working_memory, recent_actions, x, y, z, tick_number, last_tick, due_tick
+    mood, activity, current_focus, goals, working_memory, recent_actions, x, y, z, tick_number, last_tick, due_tick,
+    mail, narrator
 """
 
 # The zone's lock is held: nobody else ticks these. No row locks, which would write every row a second time.
+# Those who think with a model come last: they do not tick here, but can be met.
 DUE = f"""
-SELECT {_AGENT}, z.place FROM unnest(%s::uuid[], %s::int8[]) WITH ORDINALITY AS z (zone, tick, place)
+SELECT {_AGENT}, reasoner = ANY(%(thinking)s) AS thinks, z.place
+FROM unnest(%(zones)s::uuid[], %(ticks)s::int8[]) WITH ORDINALITY AS z (zone, tick, place)
 JOIN pac_agents ON zone_id = z.zone
-WHERE lifecycle = 'active' AND due_tick <= z.tick
-ORDER BY z.place, ordinal LIMIT %s
+WHERE lifecycle = 'active' AND (due_tick <= z.tick OR reasoner = ANY(%(thinking)s))
+ORDER BY z.place, thinks, ordinal LIMIT %(limit)s
 """
 
 ONE = f"SELECT {_AGENT} FROM pac_agents WHERE id = %s AND zone_id = %s AND lifecycle = 'active'"
+
+MANY = f"""
+SELECT {_AGENT}, zone_id FROM unnest(%s::uuid[], %s::uuid[]) AS u (agent, zone)
+JOIN pac_agents ON id = u.agent AND zone_id = u.zone WHERE lifecycle = 'active' ORDER BY ordinal
+"""
 
 # Of a large zone only those around the chunk are looked at; who is near is bounded anyway.
 ROSTER = """
 SELECT ordinal, name, x, y FROM pac_agents
 WHERE zone_id = %s AND lifecycle = 'active' AND ordinal >= %s ORDER BY ordinal LIMIT %s
+"""
+
+ROSTERS = """
+SELECT zone_id, ordinal, name, x, y FROM pac_agents WHERE zone_id = ANY(%s) AND lifecycle = 'active' ORDER BY ordinal
 """
 
 MODS = """
@@ -49,7 +62,8 @@ WHERE a.id = ANY(%s)
 """
 
 NEXT_DUE = """
-SELECT zone_id, min(due_tick) FROM pac_agents WHERE zone_id = ANY(%s) AND lifecycle = 'active' GROUP BY zone_id
+SELECT zone_id, min(due_tick) FROM pac_agents
+WHERE zone_id = ANY(%s) AND lifecycle = 'active' AND reasoner <> ALL(%s) GROUP BY zone_id
 """
 
 # Guarded by the tick number: what somebody else has ticked in the meantime is not written over.
@@ -60,12 +74,12 @@ UPDATE pac_agents a SET
     mood = u.mood, activity = u.activity, current_focus = u.current_focus,
     goals = coalesce(u.goals::json, a.goals), working_memory = coalesce(u.working_memory::json, a.working_memory),
     recent_actions = u.recent_actions, x = u.x, y = u.y,
-    tick_number = u.expected + 1, last_tick = u.last_tick, due_tick = u.due_tick, updated_at = now()
+    tick_number = u.expected + 1, last_tick = u.last_tick, due_tick = u.due_tick, mail = u.mail, updated_at = now()
 FROM unnest(%b::uuid[], %b::int8[], %b::float8[], %b::float8[], %b::float8[], %b::float8[], %b::float8[],
             %b::float8[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::float8[], %b::float8[],
-            %b::int8[], %b::int8[])
+            %b::int8[], %b::int8[], %b::int8[])
      AS u (id, expected, energy, creativity, focus, social, exploration, mood, activity, current_focus,
-           goals, working_memory, recent_actions, x, y, last_tick, due_tick)
+           goals, working_memory, recent_actions, x, y, last_tick, due_tick, mail)
 WHERE a.id = u.id AND a.tick_number = u.expected
 """
 
@@ -82,15 +96,31 @@ class Conflict(Exception):
     """Somebody changed these agents although the zone's lock was held: the chunk is rolled back and redone."""
 
 
-def read_due(zones: Sequence[tuple[UUID, int]], limit: int) -> dict[UUID, list[AgentState]]:
-    """Agents that are due in zones at their ticks, by zone in the given order, by ordinal, at most `limit` in all."""
+class Present(NamedTuple):
+    """Those of a zone who are looked at in a turn, by ordinal each."""
+
+    due: list[AgentState]
+    thinking: list[AgentState]
+    """They tick when their model has answered; here they can only be met."""
+
+
+NOBODY = Present([], [])
+
+
+def read_due(zones: Sequence[tuple[UUID, int]], limit: int) -> dict[UUID, Present]:
+    """Agents that are due in zones at their ticks, and those who think, by zone in the given order.
+
+    At most `limit` in all: of the last zone that is found, some may be missing.
+    """
     if not zones:
         return {}
     ids, ticks = zip(*zones, strict=True)
-    found: list[list[AgentState]] = [[] for _ in ids]
-    for row in sql.fetch_rows(DUE, [sql.Ids(ids), sql.Integers(ticks), limit]):
-        found[row[-1] - 1].append(_agent(row))
-    return {zone_id: agents for zone_id, agents in zip(ids, found, strict=True) if agents}
+    found = [Present([], []) for _ in ids]
+    params = {"zones": sql.Ids(ids), "ticks": sql.Integers(ticks), "thinking": thinking_kinds(), "limit": limit}
+    for row in sql.fetch_rows(DUE, params):
+        present = found[row[-1] - 1]
+        (present.thinking if row[-2] else present.due).append(_agent(row))
+    return {zone_id: present for zone_id, present in zip(ids, found, strict=True) if present.due or present.thinking}
 
 
 def read_one(agent_id: UUID, zone_id: UUID) -> AgentState | None:
@@ -106,9 +136,19 @@ def _agent(row: tuple[Any, ...]) -> AgentState:
         dict(zip(STATS, row[13:18], strict=True)),
         *row[18:23],
         row[23].split("\n") if row[23] else [],
-        *row[24:30],
+        *row[24:32],
     )
     return AgentState(*values)
+
+
+def read_many(wanted: Sequence[tuple[UUID, UUID]]) -> dict[UUID, list[AgentState]]:
+    """Active agents, each if it is in its zone, for (agent, zone); by zone, by ordinal."""
+    found: dict[UUID, list[AgentState]] = defaultdict(list)
+    if wanted:
+        agents, zones = zip(*wanted, strict=True)
+        for row in sql.fetch_rows(MANY, [sql.Ids(agents), sql.Ids(zones)]):
+            found[row[-1]].append(_agent(row))
+    return found
 
 
 def read_roster(zone_id: UUID, first_ordinal: int, limit: int) -> list[Bystander]:
@@ -116,8 +156,19 @@ def read_roster(zone_id: UUID, first_ordinal: int, limit: int) -> list[Bystander
     return [Bystander(*row) for row in sql.fetch_rows(ROSTER, [zone_id, first_ordinal, limit])]
 
 
-def read_mods(ticks: Mapping[UUID, int]) -> tuple[dict[UUID, list[dict[str, Any]]], list[tuple[UUID, str]]]:
-    """Effects in force by agent id, and mods whose time is over, as (agent id, name), ended on the way.
+def read_rosters(zone_ids: Sequence[UUID]) -> dict[UUID, list[Bystander]]:
+    """Who is in each of some zones, all of them, by ordinal."""
+    found: dict[UUID, list[Bystander]] = {zone_id: [] for zone_id in zone_ids}
+    if zone_ids:
+        for zone_id, *bystander in sql.fetch_rows(ROSTERS, [list(zone_ids)]):
+            found[zone_id].append(Bystander(*bystander))
+    return found
+
+
+def read_mods(
+    ticks: Mapping[UUID, int], *, end: bool = True
+) -> tuple[dict[UUID, list[dict[str, Any]]], list[tuple[UUID, str]]]:
+    """Effects in force by agent id, and mods whose time is over, as (agent id, name), ended on the way if `end`.
 
     `ticks` has the world tick for each agent that has mods.
     """
@@ -130,15 +181,15 @@ def read_mods(ticks: Mapping[UUID, int]) -> tuple[dict[UUID, list[dict[str, Any]
             over.append((mod_id, agent_id, name))
         else:
             effects[agent_id].append(effect)
-    if over:
+    if over and end:
         sql.execute(END_MODS, [[mod_id for mod_id, _, _ in over]])
         sql.execute(COUNT_MODS, [sorted({agent_id for _, agent_id, _ in over})])
     return effects, [(agent_id, name) for _, agent_id, name in over]
 
 
 def next_due(zone_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """First world tick at which one of its agents is due, by zone; without zones where none ticks."""
-    return dict(sql.fetch_rows(NEXT_DUE, [list(zone_ids)]))
+    """First world tick at which one of its agents is due, by zone; without zones where none ticks by itself."""
+    return dict(sql.fetch_rows(NEXT_DUE, [list(zone_ids), thinking_kinds()]))
 
 
 def put_off(agent_id: UUID, due_tick: int) -> None:
@@ -156,7 +207,7 @@ def write_agents(agents: Sequence[AgentState]) -> None:
         [orjson.dumps(a.goals).decode() if a.goals_changed else None for a in agents],
         [orjson.dumps(a.memories).decode() if a.memories_changed else None for a in agents],
         ["\n".join(a.actions) for a in agents], floats(a.x for a in agents), floats(a.y for a in agents),
-        integers(a.last_tick for a in agents), integers(a.due_tick for a in agents),
+        integers(a.last_tick for a in agents), integers(a.due_tick for a in agents), integers(a.mail for a in agents),
     ]  # fmt: skip
     if (written := sql.execute(UPDATE, columns)) != len(agents):
         raise Conflict(f"{len(agents) - written} of {len(agents)} agents had changed")

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from agents import events, metrics
+from agents import events, metrics, reasoners
 from agents.engine import rows
 from agents.engine.chunk import Visit, tick_agents
 from agents.engine.faults import AWAY
@@ -87,15 +87,15 @@ def _visits(zones: Sequence[ZoneState]) -> list[Visit]:
         return []
     chunk = settings.CHUNK_SIZE
     due = rows.read_due([(zone.id, zone.tick) for zone in zones], room() + 1)
-    first = due.get(zones[0].id, [])
+    first = due.get(zones[0].id, rows.NOBODY).due
     if len(first) > chunk:
         return [Visit(zones[0], first[:chunk], finish=False)]
     read_whole = zones
-    if sum(map(len, due.values())) > room():
-        last = list(due)[-1]
-        read_whole = zones[: [zone.id for zone in zones].index(last)]
-    agents = [(zone, due.get(zone.id, [])) for zone in read_whole]
-    return [Visit(zone, people, finish=True) for zone, people in agents if len(people) <= chunk]
+    if sum(len(present.due) + len(present.thinking) for present in due.values()) > room():
+        last = [zone.id for zone in zones].index(list(due)[-1])
+        read_whole = zones[: max(1, last)]  # of the first, those who are due were all read
+    present = [(zone, due.get(zone.id, rows.NOBODY)) for zone in read_whole]
+    return [Visit(zone, p.due, finish=True, others=p.thinking) for zone, p in present if len(p.due) <= chunk]
 
 
 def redo(failed: TurnFailed) -> Turn:
@@ -180,7 +180,7 @@ def _put_off_environment(part: Undone) -> None:
     publish(NewEvent(zone.stream, zone_topic(zone.id, "environment_failed"), payload))
 
 
-def run(visits: Sequence[Visit], *, before: tuple[NewEvent, ...] = ()) -> None:
+def run(visits: Sequence[Visit], *, before: Sequence[NewEvent] = ()) -> None:
     """Tick the agents and environments of locked zones and write everything, each kind of thing by one statement.
 
     `before` are events that tell why this happens and come first in their stream.
@@ -203,8 +203,12 @@ def _next_due(visits: Sequence[Visit]) -> list[tuple[ZoneState, int]]:
     found = []
     for visit in visits:
         zone = visit.zone
-        due = [agent.due_tick for agent in visit.agents] if visit.everybody else [others.get(zone.id, clock.FOR_EVER)]
-        found.append((zone, min([zone.environment_due, *due]) if visit.finish else zone.tick))
+        ticked = [agent.due_tick for agent in visit.agents if not reasoners.thinks(agent.reasoner)]
+        if not visit.finish:
+            found.append((zone, min([zone.due_tick, *ticked])))
+            continue
+        due = ticked if visit.everybody else [others.get(zone.id, clock.FOR_EVER)]
+        found.append((zone, min([zone.environment_due, *due])))
     return found
 
 

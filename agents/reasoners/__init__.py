@@ -5,10 +5,13 @@ Every kind must pass the suite in `tests/contracts/reasoners.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from agents.facts import Decision, Facts
+
+RULES, STANDARD, CHEAP, EXPENSIVE = "rules", "standard", "cheap", "expensive"
 
 
 class Reasoner(Protocol):
@@ -21,6 +24,27 @@ class Reasoner(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who shall be asked: the rules, or a model of a tier. `scores` say why, for the log."""
+
+    tier: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@runtime_checkable
+class ThinkingReasoner(Reasoner, Protocol):
+    """One whose agents may ask a model first, outside of any tick.
+
+    Reasoner processes (`agents.minds`) ask; the answer is then among the facts (`facts.me.answer`) when `decide` is
+    called, so that this is as pure as it is for all others.
+    """
+
+    def route(self, facts: Facts, budget: float) -> Route:
+        """Who shall be asked. `budget` is the share of the tightest spending cap that is left, 0–1. Pure."""
+        ...
+
+
 _reasoners: dict[str, Reasoner] = {}
 
 
@@ -28,12 +52,14 @@ def register(reasoner: Reasoner) -> Reasoner:
     """Add a kind. Raises: ValueError when it is there already."""
     if _reasoners.setdefault(reasoner.kind, reasoner) is not reasoner:
         raise ValueError(f"a reasoner of kind {reasoner.kind!r} is registered already")
+    _note_thinking()
     return reasoner
 
 
 def unregister(kind: str) -> None:
     """Take a kind out again; for tests of packages that bring their own."""
     del _reasoners[kind]
+    _note_thinking()
 
 
 def get(kind: str) -> Reasoner | None:
@@ -46,6 +72,23 @@ def kinds() -> list[str]:
     return sorted(_reasoners)
 
 
+_thinking: list[str] = []
+
+
+def _note_thinking() -> None:
+    _thinking[:] = sorted(kind for kind, reasoner in _reasoners.items() if isinstance(reasoner, ThinkingReasoner))
+
+
+def thinking_kinds() -> list[str]:
+    """Kinds whose agents ask a model first, sorted; reasoner processes serve them, outside of the world's beat."""
+    return _thinking
+
+
+def thinks(kind: str) -> bool:
+    """Whether agents of this kind ask a model first."""
+    return kind in _thinking
+
+
 def load_shipped() -> None:
     """Import the ones that come with the project."""
-    from agents.reasoners import rules  # noqa: F401
+    from agents.reasoners import openai, router, rules  # noqa: F401

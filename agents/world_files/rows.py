@@ -16,8 +16,8 @@ from zones.events import zone_stream
 TYPES = {
     "description": "text", "openness": "float8", "conscientiousness": "float8", "extraversion": "float8",
     "agreeableness": "float8", "neuroticism": "float8", "capabilities": "jsonb", "reasoner": "text", "model": "text",
-    "temperature": "float8", "max_tokens": "int4", "system_prompt": "text", "movement_range": "float8",
-    "tick_interval": "int4", "goals": "json",
+    "temperature": "float8", "max_tokens": "int4", "system_prompt": "text", "narrator": "text",
+    "movement_range": "float8", "tick_interval": "int4", "goals": "json",
 }  # fmt: skip
 
 # A shorter interval counts at once: nobody waits out the old one.

@@ -37,5 +37,5 @@ def declared() -> dict[str, type[Payload]]:
 
 
 def payload_type(topic: str) -> type[Payload] | None:
-    """The class that a topic's payload has, if it is declared."""
-    return next((cls for pattern, cls in _declared.items() if matches(pattern, topic)), None)
+    """The class that a topic's payload has, if it is declared: by its very name first, then by a pattern."""
+    return _declared.get(topic) or next((cls for pattern, cls in _declared.items() if matches(pattern, topic)), None)

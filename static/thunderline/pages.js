@@ -1,4 +1,5 @@
-// What htmx leaves to the page: relative times, details that stay open, focus that stays put, and word of a lost server.
+// What htmx leaves to the page: relative times, what stays open, chosen, focused and scrolled, what is typed and sent,
+// and word of a lost server.
 "use strict";
 
 const shownAt = document.body.dataset.now;
@@ -35,11 +36,15 @@ document.addEventListener("visibilitychange", () => {
 });
 
 let open = new Set();
+let chosen = [];
+let scrolled = [];
 let focused = null;
 
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const old = event.detail.target;
   open = new Set([...old.querySelectorAll("details[open]")].map((details) => details.id));
+  chosen = [...old.querySelectorAll("input:checked")].map((input) => input.id);
+  scrolled = [...old.querySelectorAll(".scroller")].map((box) => [box.id, box.scrollTop]);
   const active = document.activeElement;
   focused = active && active.id && old.contains(active) ? active.id : null;
 });
@@ -49,8 +54,41 @@ document.addEventListener("htmx:oobAfterSwap", () => {
     const details = document.getElementById(id);
     if (details) details.open = true;
   }
+  // One that cannot be chosen any more stays chosen too: what is being written must not go another way unnoticed.
+  for (const id of chosen) {
+    const input = document.getElementById(id);
+    if (input) input.checked = true;
+  }
+  for (const [id, top] of scrolled) {
+    const box = document.getElementById(id);
+    if (box) box.scrollTop = top;
+  }
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   tellTimes();
+});
+
+// --- Talking ---
+
+const sayText = document.getElementById("say-text");
+
+sayText?.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  if (sayText.value.trim()) sayText.form.requestSubmit();
+});
+
+let sent = "";
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.elt.id === "say") sent = sayText.value;
+});
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.elt.id !== "say" || !event.detail.successful) return;
+  // What was typed meanwhile is kept.
+  if (sayText.value === sent) sayText.value = "";
+  const box = document.getElementById("talk-scroller");
+  if (box) box.scrollTop = 0; // its end: there is the newest
 });
 
 // --- A server that does not answer ---

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from thunderline.config import Config
+from thunderline.config import BASE_DIR, Config
 from thunderline.embedded.server import Server
 
 # In a container everything is root, and Celery's advice about that would be the first thing that people read.
 CELERY = (sys.executable, "-W", "ignore:You're running the worker", "-m", "celery", "-q", "-A", "thunderline")
+MANAGE = BASE_DIR / "manage.py"
 WORKER = ("worker", "--purge", "--without-mingle", "--without-gossip", "--without-heartbeat", "-l", "WARNING")
 
 
@@ -64,13 +65,21 @@ def application_stages(config: Config, *, reload: bool = False) -> list[Stage]:
     heartbeat = Program("heartbeat", [*CELERY, *WORKER, "-Q", "heartbeat", "-c", "1", "-n", "heartbeat@%h"])
     web = [sys.executable, "-m", "daphne", "-v", "0", "-b", config.bind, "-p", str(config.port)]
     stages = [
-        Stage("workers", [heartbeat, *_workers(config.workers)]),
+        Stage("workers", [heartbeat, *_workers(config.workers), *_reasoners(config.reasoners)]),
         Stage("web", [Program("web", [*web, "thunderline.asgi:application"])]),
         Stage("beat", [Program("beat", [*CELERY, "beat", "-l", "WARNING", "--pidfile="])]),
     ]
     if reload:
         stages.append(Stage("reload", [Program("reload", [sys.executable, "-m", "thunderline.supervision.reload"])]))
     return stages
+
+
+def _reasoners(processes: int) -> list[Program]:
+    """They give their leases back when they are stopped, which takes a moment."""
+    return [
+        Program(f"reasoner-{n}", [sys.executable, str(MANAGE), "reasoner"], stop_wait_s=10)
+        for n in range(1, processes + 1)
+    ]
 
 
 def _workers(processes: int) -> list[Program]:

@@ -38,7 +38,7 @@ _ZONE = """
     z.id, z.world_id, w.name AS world_name, w.seed, w.tick, z.ordinal, z.name, z.capacity, z.agent_count,
     z.movement_cost, z.interaction_range, z.regeneration, z.environment_interval, z.environment_due,
     z.temperature, z.humidity, z.light, z.noise, z.food, z.materials, z.energy, z.knowledge,
-    z.entropy, z.thermal, z.diffusing, z.happenings,
+    z.entropy, z.thermal, z.diffusing, z.happenings, z.due_tick,
     (SELECT coalesce(jsonb_agg(jsonb_build_array(o.id, o.ordinal, o.name, n.permeability) ORDER BY o.ordinal), '[]')
      FROM zone_neighbours n JOIN pac_zones o ON o.id = n.other_id AND o.world_id = z.world_id
      WHERE n.zone_id = z.id AND n.permeability > 0 AND NOT o.closed) AS ways
@@ -50,6 +50,10 @@ SELECT {_ZONE}
 WHERE z.due_tick <= w.tick AND (%(world)s::uuid IS NULL OR w.id = %(world)s)
 LIMIT %(most)s FOR NO KEY UPDATE OF z SKIP LOCKED
 """
+
+LOOK = f"SELECT {_ZONE} WHERE z.id = ANY(%s)"
+
+LOCK_FREE = f"SELECT {_ZONE} WHERE z.id = ANY(%s) FOR NO KEY UPDATE OF z SKIP LOCKED"
 
 LOCK = f"SELECT {_ZONE} WHERE z.id = %s FOR NO KEY UPDATE OF z"
 
@@ -90,6 +94,16 @@ def lock(zone_id: UUID) -> ZoneState | None:
     """Wait for one zone's lock; None when there is no such zone."""
     rows = sql.fetch(LOCK, [zone_id])
     return _state(rows[0]) if rows else None
+
+
+def lock_free(zone_ids: Sequence[UUID]) -> list[ZoneState]:
+    """Lock those of some zones that nobody else holds; nobody is waited for."""
+    return [_state(row) for row in sql.fetch(LOCK_FREE, [list(zone_ids)])]
+
+
+def look(zone_ids: Sequence[UUID]) -> list[ZoneState]:
+    """Some zones as they are at this moment, without a lock: to be looked at and not written back."""
+    return [_state(row) for row in sql.fetch(LOOK, [list(zone_ids)])]
 
 
 def _state(row: dict[str, Any]) -> ZoneState:
@@ -217,14 +231,16 @@ def anything_to_do(world_id: UUID | None = None) -> bool:
     return bool(sql.fetch_rows(TO_DO, {"world": world_id}))
 
 
-def lock_touched(turn: Turn) -> tuple[list[UUID], bool]:
+def lock_touched(turn: Turn, *, also: Iterable[UUID] = ()) -> tuple[list[UUID], bool]:
     """Lock the zones that the barrier will change, by id and at once: before the crossings, as everybody else does.
+
+    `also` are zones that it will change for other reasons.
 
     Returns the agents who are on the way at the end of this tick, and whether climates will mix.
     """
     found = sql.fetch_rows(CROSSINGS, [turn.world_id, turn.tick])
     stirred = [row[0] for row in sql.fetch_rows(CLIMATE_ZONES, {"world": turn.world_id})]
-    if touched := {zone_id for row in found for zone_id in row[1:]} | set(stirred):
+    if touched := {zone_id for row in found for zone_id in row[1:]} | {*stirred, *also}:
         sql.fetch_rows(LOCK_ZONES, [list(touched)])
     return [row[0] for row in found], bool(stirred)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,10 +11,12 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from pydantic import ValidationError
 
-from agents import actions, partitions, portrait, queries
+from agents import actions, exchange, mailbox, partitions, portrait, queries, reasoners
 from agents.errors import AgentError, NotFound
+from agents.minds import usage
 from agents.models import STATS, TRAITS, Agent, Lifecycle
 from agents.specs import AgentSpec
+from agents.transfer import command as transfer
 from agents.world_files import checks
 from agents.world_files.mistakes import meant, written
 from agents.world_files.problems import explain
@@ -24,6 +27,8 @@ from zones import queries as zones
 from zones.errors import ZoneError
 
 OPERATOR = "operator"
+THINKING_S = 300.0
+"""Longest wait for a forced tick of one who thinks."""
 _MOVES: dict[str, tuple[str, str]] = {
     "suspend": ("stop agents where they are", "suspended"),
     "activate": ("let dormant or suspended agents tick", "active"),
@@ -52,11 +57,16 @@ class Command(BaseCommand):
             move.add_argument("names", nargs="+", metavar="NAME", help="names or ids; all or none are moved")
             if name in ("suspend", "archive"):
                 move.add_argument("--reason", default="", help="why, for the log")
+        transfer.add_export(verbs.add_parser("export", help="write an agent with all it is and was to a file"))
+        transfer.add_import(verbs.add_parser("import", help="let the agent of such a file live here"))
+        _add_message(verbs.add_parser("message", help="say something to an agent, and wait for the answer"))
+        _add_act(verbs.add_parser("act", help="decide in an agent's place what it does now"))
         for verb in (show, tick):
             verb.add_argument("name", metavar="NAME", help="name or id")
         for name, verb in verbs.choices.items():
             if name != "wake":
-                verb.add_argument("--world", required=name == "create", help="the world, when several are meant")
+                needed = name in ("create", "import")
+                verb.add_argument("--world", required=needed, help="the world, when several are meant")
                 verb.add_argument("--json", action="store_true", help="one JSON document")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
@@ -114,13 +124,59 @@ class Command(BaseCommand):
         agent = _find(name, world)
         partitions.ensure_now_and_then()
         for _n in range(times):
-            actions.force_tick(agent.pk, by=OPERATOR)
+            self._wait_for(agent, actions.force_tick(agent.pk, by=OPERATOR))
         logs = [portrait.tick(log) for log in queries.ticks(agent.pk, limit=times)][::-1]
         if json:
             console.write_json(self.stdout, logs)
             return
         for log in logs:
             self.stdout.write(f"{log['tick_number']:>4}  {log['action']:<13} {log['narrative']}")
+
+    def _wait_for(self, agent: Agent, number: int) -> None:
+        """One who thinks with a model ticks when the answer is there."""
+        if not reasoners.thinks(agent.reasoner):
+            return
+        deadline = time.monotonic() + THINKING_S
+        while queries.tick_number(agent.pk) < number:
+            if time.monotonic() > deadline:
+                raise CommandError(f"{agent.name} is still thinking; {_who_serves()}")
+            time.sleep(0.02)
+
+    def _message(
+        self, *, name: str, text: str, world: str | None, speaker: str | None, now: bool, timeout: float, json: bool,
+        **_: Any,
+    ) -> None:  # fmt: skip
+        agent = _find(name, world)
+        if speaker:
+            said = actions.send(agent.pk, text, by=OPERATOR, speaker_id=_find(speaker, world).pk)
+            self._say(json, {"number": said.number}, f"{speaker} said that to {agent.name}.")
+            return
+        partitions.ensure_now_and_then()
+        found = exchange.ask(agent.pk, text, by=OPERATOR, now=now, timeout_s=timeout)
+        if json:
+            reply = found.reply.text if found.reply else None
+            console.write_json(self.stdout, {"number": found.message.number, "reply": reply, "ms": found.ms})
+        elif found.reply:
+            self.stdout.write(f"{agent.name}: {found.reply.text}")
+        elif found.read:
+            self.stdout.write(f"{agent.name} read it and did not answer.")
+        else:
+            raise CommandError(f"no answer within {timeout:g} s; the message waits. {_why_silent(agent)}")
+
+    def _act(
+        self, *, name: str, action: str, pairs: Sequence[str], reply: str | None, world: str | None, json: bool,
+        **_: Any,
+    ) -> None:  # fmt: skip
+        agent = _find(name, world)
+        arguments = dict(pair.partition("=")[::2] for pair in pairs)
+        waiting = mailbox.waiting(agent.pk) if reply else []
+        if reply and not waiting:
+            raise CommandError(f"nobody has said anything to {agent.name} that waits for an answer")
+        partitions.ensure_now_and_then()
+        replies = {waiting[0].number: reply} if reply else {}
+        actions.act_as(agent.pk, by=OPERATOR, action=action, arguments=arguments, replies=replies)
+        log = portrait.tick(queries.ticks(agent.pk, limit=1)[0])
+        self._say(json, log, log["narrative"])
 
     def _move(self, *, verb: str, names: Sequence[str], world: str | None, json: bool, **options: Any) -> None:
         found = [_find(name, world).pk for name in names]
@@ -131,11 +187,49 @@ class Command(BaseCommand):
         count = f"{moved[0].name} is" if len(moved) == 1 else f"{len(moved)} agents are"
         self._say(json, data, f"{count} {_MOVES[verb][1]} now.")
 
+    def _export(self, *, name: str, world: str | None, output: str | None, force: bool, json: bool, **_: Any) -> None:
+        agent = _find(name, world)
+        transfer.export(agent, output=output, force=force, json=json, stdout=self.stdout, stderr=self.stderr)
+
+    def _import(self, *, file: str, world: str, zone: str, name: str | None, json: bool, **_: Any) -> None:
+        streams = {"stdout": self.stdout, "stderr": self.stderr}
+        transfer.bring(file, world=world, zone=zone, name=name, json=json, by=OPERATOR, **streams)
+
     def _say(self, json: bool, data: Any, words: str) -> None:
         if json:
             console.write_json(self.stdout, data)
         else:
             self.stdout.write(words)
+
+
+def _add_message(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="name or id")
+    parser.add_argument("text", metavar="TEXT", help="what to say")
+    parser.add_argument("--now", action="store_true", help="make the agent tick at once")
+    parser.add_argument("--timeout", type=console.between(float, 0, 3600), default=60.0, metavar="S", help="(60)")
+    parser.add_argument("--as", dest="speaker", metavar="AGENT", help="speak as another agent; it is marked so")
+
+
+def _add_act(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="name or id")
+    parser.add_argument("action", metavar="ACTION", nargs="?", default="", help="such as rest; without it, the least")
+    parser.add_argument(
+        "--set", dest="pairs", action="append", default=[], metavar="NAME=TEXT", help="an argument of the action"
+    )
+    parser.add_argument("--reply", metavar="TEXT", help="answer its oldest waiting message with this")
+
+
+def _why_silent(agent: Agent) -> str:
+    if agent.lifecycle != Lifecycle.ACTIVE:
+        return f"{agent.name} is {agent.lifecycle}."
+    if agent.world.status != "running":
+        return f"The world {agent.world.name} is paused; --now makes {agent.name} tick all the same."
+    return _who_serves() if reasoners.thinks(agent.reasoner) else "Does the system run? `manage.py up` starts it."
+
+
+def _who_serves() -> str:
+    count = len(usage.reasoners())
+    return f"{count} reasoner processes serve." if count else "No reasoner process serves; `manage.py up` runs one."
 
 
 def _add_create(parser: ArgumentParser) -> None:
@@ -150,6 +244,7 @@ def _add_create(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--tick-interval", type=int, default=30, metavar="TICKS", help="world ticks between two (30)")
     parser.add_argument("--reasoner", default="rules", help="kind of reasoner that decides for it (rules)")
+    parser.add_argument("--model", default="", help="the endpoint that it asks; see `manage.py minds add`")
 
 
 def _spec(name: str, options: dict[str, Any]) -> AgentSpec:
@@ -159,6 +254,7 @@ def _spec(name: str, options: dict[str, Any]) -> AgentSpec:
         "description": options["description"],
         "goals": [{"name": goal} for goal in options["goal"]],
         "reasoner": options["reasoner"],
+        "model": options["model"],
         "tick_interval": options["tick_interval"],
         "traits": {},
         "stats": {},

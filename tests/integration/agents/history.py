@@ -3,13 +3,15 @@
 import re
 from typing import Any
 
-from agents.models import Agent, TickLog
+from agents.models import Agent, Message, TickLog
 from domains.thunderflow import queries as thunderflow
 from memory.models import MemoryNode
 from zones.events import zone_stream
 from zones.models import Notice, World, Zone
 
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+GIVEN = {"timestamp", "number", "reply_number"}
+"""Fields of events that are instants, or keys given in the order of writing."""
 UNLIKE = {"id", "world", "zone", "home_zone", "agent", "other", "owner", "inserted_at", "updated_at"}
 
 
@@ -24,6 +26,7 @@ def of(world: World) -> dict[str, Any]:
         "agents": [_row(a, names) for a in Agent.objects.filter(world=world).order_by("ordinal")],
         "zones": [_row(z, names) for z in zones],
         "memories": _memories(world),
+        "messages": _messages(world),
         "notices": [
             [(n.world_tick, n.author, n.text) for n in Notice.objects.filter(zone=z).order_by("inserted_at")]
             for z in zones
@@ -56,6 +59,13 @@ def _memories(world: World) -> list[Any]:
     return sorted(rows, key=repr)
 
 
+def _messages(world: World) -> list[Any]:
+    rows = Message.objects.filter(world=world).values_list(
+        "sender", "to", "text", "turn", "reply_to__text", "status", "sent_tick", "arrived_tick", "done_tick"
+    )
+    return sorted(rows, key=repr)
+
+
 def _events(zone: Zone, names: dict[str, str]) -> list[Any]:
     found = thunderflow.read_stream(zone_stream(zone.pk), after=0, limit=1_000_000)
     return [(event.seq, _named(event.topic, names), event.actor, _plain(event.payload, names)) for event in found]
@@ -63,7 +73,7 @@ def _events(zone: Zone, names: dict[str, str]) -> list[Any]:
 
 def _plain(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(v, names) for key, v in value.items() if key != "timestamp"}
+        return {key: _plain(v, names) for key, v in value.items() if key not in GIVEN}
     return _named(value, names) if isinstance(value, str) else value
 
 

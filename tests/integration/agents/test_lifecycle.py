@@ -7,6 +7,7 @@ import pytest
 from django.db import transaction
 
 from agents import actions
+from agents.actions import locks
 from agents.errors import NotFound, WrongState
 from agents.models import TRANSITIONS, Agent, Lifecycle
 from domains.ids import new_id
@@ -193,7 +194,7 @@ def test_who_keeps_moving_while_their_zone_is_locked_is_looked_for_again(monkeyp
     with transaction.atomic():
         # What the first attempt wrote is undone with its locks, so here the move is made for good.
         Agent.objects.filter(pk=mara.pk).update(zone=one)
-        agents, zones = actions._lock([mara.pk])
+        agents, zones = locks.lock([mara.pk])
     assert len(seen) == 2
     assert zones.keys() == {agents[0].zone_id}
 

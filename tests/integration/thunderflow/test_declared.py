@@ -8,6 +8,7 @@ from django.db import transaction
 
 from agents import actions as agents
 from agents.engine import loop
+from agents.minds.mind import Mind
 from agents.models import Agent
 from domains.thunderblock import actions as domains
 from domains.thunderflow.actions import publish
@@ -43,6 +44,14 @@ def a_day() -> None:
     Zone.objects.filter(pk=b.pk).update(capacity=Zone.objects.get(pk=b.pk).agent_count)
     move(world, third, a, b)
     publish_notice(a)
+    thinker = Agent.objects.filter(lifecycle="active").latest("ordinal")
+    agents.act_as(thinker.pk, by="user:ada", action="reflect")
+    Agent.objects.filter(pk=thinker.pk).update(reasoner="openai", due_tick=0)
+    mind = Mind()
+    while mind.round([], []).waiting or mind.queue.ready:  # there is no endpoint to ask: the rules decide
+        pass
+    agents.stop_calls(by="user:ada", reason="a test")
+    agents.allow_calls(by="user:ada")
 
 
 def move(world: Any, agent: Agent, origin: Zone, destination: Zone) -> None:

@@ -216,7 +216,7 @@ def test_a_form_saves_nothing_while_the_domain_rests(agent: Any, as_operator: Cl
 def form_of(agent: Any, **changes: Any) -> dict[str, Any]:
     names = (
         "description", "tick_interval", "movement_range", "openness", "conscientiousness", "extraversion",
-        "agreeableness", "neuroticism", "reasoner", "model", "temperature", "max_tokens", "system_prompt",
+        "agreeableness", "neuroticism", "reasoner", "model", "temperature", "max_tokens", "system_prompt", "narrator",
     )  # fmt: skip
     values = {name: getattr(agent, name) for name in names} | {"capabilities": "[]"}
     management = {"mods-TOTAL_FORMS": 0, "mods-INITIAL_FORMS": 0}

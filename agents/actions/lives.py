@@ -1,4 +1,4 @@
-"""Writes to agents from outside their ticks. Zones are locked first, by id, then agents: as the engine does."""
+"""Making agents, changing them, and moving them through their lives."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from django.db import IntegrityError, transaction
 from pydantic import ValidationError
 
 from agents import events
-from agents.engine import rows, turn
-from agents.engine.chunk import Visit
-from agents.errors import AgentError, Invalid, NotFound, WrongState
+from agents.actions.locks import lock
+from agents.errors import Invalid, NotFound, WrongState
 from agents.models import TRANSITIONS, Agent, Lifecycle, Mod
 from agents.specs import AgentSpec, ModSpec, Traits
 from domains import sql
@@ -24,20 +23,10 @@ from domains.thunderflow.actions import NewEvent, publish_many
 from zones import events as zone_events
 from zones.actions import clock, places, worlds
 
-__all__ = [
-    "AgentError",
-    "activate",
-    "apply_mod",
-    "archive",
-    "create",
-    "create_many",
-    "force_tick",
-    "suspend",
-    "unarchive",
-]
-
-
 DELETE_ALL = (
+    "DELETE FROM agent_messages WHERE world_id = %s",
+    "DELETE FROM mind_calls WHERE world_id = %s",
+    "DELETE FROM mind_thoughts WHERE agent_id IN (SELECT id FROM pac_agents WHERE world_id = %s)",
     "DELETE FROM tick_logs WHERE agent_id IN (SELECT id FROM pac_agents WHERE world_id = %s)",
     """DELETE FROM memory_edges WHERE source_id IN (
            SELECT m.id FROM memory_nodes m JOIN pac_agents a ON a.id = m.agent_id WHERE a.world_id = %s)""",
@@ -176,7 +165,7 @@ def unarchive(agent_ids: Sequence[UUID], *, by: str) -> list[Agent]:
 def _transition(agent_ids: Sequence[UUID], to: str, *, by: str, reason: str = "") -> list[Agent]:
     """Move agents to a state, all or none, with their zones locked and their events told."""
     with transaction.atomic():
-        agents, zones = _lock(agent_ids)
+        agents, zones = lock(agent_ids)
         for agent in agents:
             if to not in TRANSITIONS[agent.lifecycle]:
                 allowed = ", ".join(sorted(TRANSITIONS[agent.lifecycle]))
@@ -239,43 +228,13 @@ def _changed(agent: Agent, what: str, *, by: str, was: str = "", now: str = "", 
     return NewEvent(zone_events.zone_stream(agent.zone_id), f"agent.{agent.pk}.changed", payload, actor=by)
 
 
-def _lock(agent_ids: Sequence[UUID]) -> tuple[list[Agent], dict[UUID, Any]]:
-    """Lock the agents' zones, then read the agents; again when one has moved in between. Raises: NotFound."""
-    wanted = list(dict.fromkeys(agent_ids))
-    if not wanted:
-        raise NotFound("no agent was named")
-    for _ in range(10):
-        try:
-            with transaction.atomic():  # zones that were locked in vain are let go, or the order of locks is lost
-                return _lock_where_they_are(wanted)
-        except _Moved:
-            continue
-    raise WrongState("the agents keep moving; try again")
-
-
-class _Moved(Exception):
-    """Somebody went elsewhere before its zone was locked."""
-
-
-def _lock_where_they_are(wanted: Sequence[UUID]) -> tuple[list[Agent], dict[UUID, Any]]:
-    before = dict(Agent.objects.filter(pk__in=wanted).values_list("pk", "zone_id"))
-    if missing := set(wanted) - before.keys():
-        raise NotFound(f"there is no agent {', '.join(sorted(map(str, missing)))}")
-    zones = places.lock_many(before.values())
-    found = Agent.objects.select_related("world").filter(pk__in=wanted)
-    agents = list(found.order_by("pk"))
-    if not {a.zone_id for a in agents} <= zones.keys():
-        raise _Moved
-    return agents, zones
-
-
 # --- Mods ----------------------------------------------------------------------------------------------------
 
 
 def apply_mod(agent_id: UUID, spec: ModSpec, *, by: str) -> Mod:
     """Put a mod on an agent, in force from its next tick; one of the same name is replaced. Raises: NotFound."""
     with transaction.atomic():
-        agents, _ = _lock([agent_id])
+        agents, _ = lock([agent_id])
         agent = agents[0]
         Mod.objects.filter(agent_id=agent_id, name=spec.name, active=True).update(active=False)
         mod = build_mod(agent_id, spec, agent.world.tick)
@@ -288,7 +247,7 @@ def apply_mod(agent_id: UUID, spec: ModSpec, *, by: str) -> Mod:
 def remove_mod(agent_id: UUID, name: str, *, by: str) -> None:
     """Take a mod off an agent. Raises: NotFound when it has none of that name in force."""
     with transaction.atomic():
-        agents, _ = _lock([agent_id])
+        agents, _ = lock([agent_id])
         if not Mod.objects.filter(agent_id=agent_id, name=name, active=True).update(active=False):
             raise NotFound(f"{agents[0].name} has no mod {name!r} in force")
         _recount(agent_id)
@@ -300,29 +259,6 @@ def _recount(agent_id: UUID) -> None:
     Agent.objects.filter(pk=agent_id).update(mod_count=count)
 
 
-# --- Ticks ---------------------------------------------------------------------------------------------------
-
-
-def force_tick(agent_id: UUID, *, by: str) -> int:
-    """Make an active agent tick now, at its world's tick, whether it is due or not. Returns its new tick number.
-
-    An input: its event stands in the zone's stream before what it causes. Raises: NotFound, WrongState.
-    """
-    with transaction.atomic():
-        agents, _ = _lock([agent_id])
-        agent = agents[0]
-        if agent.lifecycle != Lifecycle.ACTIVE:
-            raise WrongState(f"{agent.name} is {agent.lifecycle}; only active agents tick")
-        zone = clock.lock(agent.zone_id)
-        state = rows.read_one(agent_id, agent.zone_id)
-        if zone is None or state is None:
-            raise NotFound(f"there is no agent {agent_id} that ticks")
-        payload = events.TickForced(agent_id=agent_id, name=agent.name, world_tick=zone.tick)
-        cause = NewEvent(zone.stream, zone_events.zone_topic(zone.id, "tick_forced"), payload, actor=by)
-        turn.run([Visit(zone, [state], finish=False)], before=(cause,))
-    return state.tick_number
-
-
 def edit(agent_id: UUID, changes: Mapping[str, Any], *, by: str) -> Agent:
     """Change what ticks leave alone: description, traits, interval and the like. Raises: NotFound, Invalid."""
     allowed = set(AgentSpec.EDITABLE)
@@ -330,7 +266,7 @@ def edit(agent_id: UUID, changes: Mapping[str, Any], *, by: str) -> Agent:
         raise Invalid(f"{', '.join(sorted(unknown))}: cannot be changed; {', '.join(sorted(allowed))} can")
     values = _checked(changes)
     with transaction.atomic():
-        agents, zones = _lock([agent_id])
+        agents, zones = lock([agent_id])
         agent = agents[0]
         for name, value in values.items():
             setattr(agent, name, value)

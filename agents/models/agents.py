@@ -67,11 +67,18 @@ class Agent(Stamped):
     neuroticism = _trait()
     capabilities = models.JSONField(default=list, blank=True, help_text="What it can do besides the usual.")
     mod_count = models.SmallIntegerField(default=0, editable=False, help_text="Mods in force.")
+    mail = models.IntegerField(default=0, editable=False, help_text="Messages that wait in its inbox.")
     reasoner = models.CharField(max_length=50, default="rules", help_text="Kind of reasoner that decides for it.")
     model = models.CharField(max_length=100, blank=True, default="")
     temperature = models.FloatField(default=0.7)
     max_tokens = models.IntegerField(default=512)
     system_prompt = models.TextField(blank=True, default="")
+    narrator = models.CharField(
+        max_length=5,
+        default="rules",
+        choices=[("rules", "rules"), ("model", "its model")],
+        help_text="Who tells its story.",
+    )
     movement_range = models.FloatField(default=10.0)
     tick_interval = models.IntegerField(default=30, help_text="World ticks between two ticks.")
     # Changed by ticks.
@@ -98,7 +105,11 @@ class Agent(Stamped):
     class Meta:
         db_table = "pac_agents"
         ordering = ["name"]
-        indexes = [models.Index(fields=["zone", "ordinal"], name="pac_agents_zone_ordinal")]
+        indexes = [
+            models.Index(fields=["zone", "ordinal"], name="pac_agents_zone_ordinal"),
+            # Those who think with a model are few, and looked for many times a second.
+            models.Index(fields=["world"], name="pac_agents_thinking", condition=~Q(reasoner="rules")),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["world", "name"], name="agent_name_unique"),
             models.UniqueConstraint(fields=["world", "ordinal"], name="agent_ordinal_unique"),
@@ -113,6 +124,7 @@ class Agent(Stamped):
             ),
             models.CheckConstraint(condition=Q(tick_number__gte=0), name="agent_tick_number_positive"),
             models.CheckConstraint(condition=Q(movement_range__gte=0), name="agent_movement_range_positive"),
+            models.CheckConstraint(condition=Q(mail__gte=0), name="agent_mail_positive"),
         ]
 
     def __str__(self) -> str:

@@ -80,7 +80,7 @@ class AgentAdmin(Refusing, Large, Lasting, ModelAdmin):
     autocomplete_fields = ["zone"]
     inlines = [ModInline]
     actions = ["activate", "suspend", "archive", "unarchive", "force_tick"]
-    REASONING = ("reasoner", "model", "temperature", "max_tokens", "system_prompt")
+    REASONING = ("reasoner", "model", "temperature", "max_tokens", "system_prompt", "narrator")
     LIVING = (
         "lifecycle", *STATS, "mood", "activity", "current_focus", "goals", "working_memory", "recent_actions", "x", "y",
         "z",

@@ -1,0 +1,35 @@
+"""Rows of agents: themselves and their ticks, the messages between them and people, and what thinking takes."""
+
+from agents.models.agents import STATS, TRAITS, TRANSITIONS, Agent, Lifecycle, Mod, TickLog
+from agents.models.messages import Message
+from agents.models.minds import (
+    Endpoint,
+    ModelCall,
+    Price,
+    PromptTemplate,
+    ReasonerProcess,
+    Spending,
+    SpendingCap,
+    Switch,
+    Thought,
+)
+
+__all__ = [
+    "STATS",
+    "TRAITS",
+    "TRANSITIONS",
+    "Agent",
+    "Endpoint",
+    "Lifecycle",
+    "Message",
+    "Mod",
+    "ModelCall",
+    "Price",
+    "PromptTemplate",
+    "ReasonerProcess",
+    "Spending",
+    "SpendingCap",
+    "Switch",
+    "Thought",
+    "TickLog",
+]
