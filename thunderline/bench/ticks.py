@@ -28,6 +28,7 @@ from thunderline.bench.population import specs
 from thunderline.config import BASE_DIR
 from zones.actions import clock, places, worlds
 
+OPTIONS = ("agents", "zones", "seconds", "workers")
 TURNS = 3
 """How often product and limit take turns."""
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from domains.console import between
-from thunderline.bench import ticks
+from thunderline.bench import minds, ticks
 
 
 class Command(BaseCommand):
@@ -23,26 +23,29 @@ class Command(BaseCommand):
         verb = verbs.add_parser("ticks", help="durable agent ticks a second through real workers")
         verb.add_argument("--agents", type=between(int, 1, 1_000_000), default=10_000)
         verb.add_argument("--zones", type=between(int, 1, 10_000), default=100)
-        verb.add_argument(
-            "--seconds", type=between(float, 0.1, 3600), default=30.0, help="for product and limit each (30)"
-        )
         verb.add_argument("--workers", type=between(int, 1, 64), default=2)
-        verb.add_argument("--json", action="store_true", help="one JSON object on standard output")
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        console = Console(stderr=True)
-        with console.status("starting") as status:
-            figures = ticks.run(
-                agents=options["agents"],
-                zones=options["zones"],
-                seconds=options["seconds"],
-                workers=options["workers"],
-                say=status.update,
+        thinking = verbs.add_parser("minds", help="steps a second of agents who ask a model")
+        thinking.add_argument("--agents", type=between(int, 1, 10_000), default=100)
+        thinking.add_argument("--latency-ms", type=between(float, 1, 60_000), default=200.0, help="of the model (200)")
+        thinking.add_argument("--reasoners", type=between(int, 1, 16), default=2)
+        thinking.add_argument(
+            "--mixed", type=between(int, 0, 1_000_000), default=5000, help="agents of the mixed crowd; 0: none (5000)"
+        )
+        for each in (verb, thinking):
+            each.add_argument(
+                "--seconds", type=between(float, 0.1, 3600), default=30.0, help="for product and limit each (30)"
             )
-        if options["json"]:
+            each.add_argument("--json", action="store_true", help="one JSON object on standard output")
+
+    def handle(self, *args: Any, verb: str, json: bool, **options: Any) -> None:
+        bench: Any = {"ticks": ticks, "minds": minds}[verb]
+        wanted = {name: value for name, value in options.items() if name in bench.OPTIONS}
+        with Console(stderr=True).status("starting") as status:
+            figures = bench.run(**wanted, say=status.update)
+        if json:
             sys.stdout.write(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode() + "\n")
             return
-        table = Table("figure", "value", title="ticks")
+        table = Table("figure", "value", title=verb)
         for name, value in figures.items():
             table.add_row(name, str(value))
         Console().print(table)
