@@ -127,6 +127,9 @@ class Config(BaseSettings):
         description="Worker processes for ticks.",
     )
     reasoners: int = Field(1, ge=0, le=64, description="Processes that ask models what their agents do.")
+    keep_calls_days: int = Field(
+        30, ge=1, le=36500, description="Days that the record of a model call is kept; what it cost stays counted."
+    )
     chunk_size: int = Field(200, ge=1, le=1000, description="Most agents that one transaction ticks.")
     eager_domains: bool = Field(
         False, description="Domains become active at start instead of waiting for the first heartbeat."

@@ -37,6 +37,14 @@ UPDATE mind_calls SET status = 'lost', error_class = 'transient', error = 'the p
 WHERE id = ANY(%s) AND status = 'open'
 """
 
+# Ids are UUIDv7: the oldest rows are the first of the primary key's index.
+FORGET = """
+DELETE FROM mind_calls WHERE id IN (
+    SELECT id FROM mind_calls WHERE id < %s AND status <> 'open' ORDER BY id LIMIT %s
+)
+"""
+FORGOTTEN_AT_ONCE = 5000
+
 KEPT_ANSWER = 64_000
 
 
@@ -131,6 +139,11 @@ def _ending(result: Result) -> tuple[Any, ...]:
 
 def _storable(text: str) -> str:
     return text.replace("\0", "").encode("utf-8", "ignore").decode()[:KEPT_ANSWER]
+
+
+def forget(before: datetime) -> int:
+    """Delete some of the calls that were begun before an aware instant; what they cost stays counted. How many."""
+    return sql.execute(FORGET, [UUID(int=int(before.timestamp() * 1000) << 80), FORGOTTEN_AT_ONCE])
 
 
 def lose(call_ids: Sequence[UUID]) -> None:

@@ -26,13 +26,17 @@ GIVE_UP_LOST = 3
 """Processes that may die over one decision before the rules decide it."""
 
 # The row of who thinks already stays as it is; the loser of a race waits for the winner's commit and gets nothing.
+# Zones that others think in come last: who shares a zone with another process waits for its lock.
 TAKE = """
-WITH due AS (
+WITH held AS (
+    SELECT b.zone_id, bool_or(t.holder <> %(holder)s) AS by_others
+    FROM mind_thoughts t JOIN pac_agents b ON b.id = t.agent_id WHERE t.expires_at > now() GROUP BY 1
+), due AS (
     SELECT a.id, w.tick FROM pac_agents a JOIN worlds w ON w.id = a.world_id
-    LEFT JOIN mind_thoughts t ON t.agent_id = a.id
+    LEFT JOIN mind_thoughts t ON t.agent_id = a.id LEFT JOIN held h ON h.zone_id = a.zone_id
     WHERE a.reasoner <> 'rules' AND a.reasoner = ANY(%(kinds)s) AND a.lifecycle = 'active' AND a.due_tick <= w.tick
       AND (t.agent_id IS NULL OR t.expires_at <= now())
-    ORDER BY a.due_tick, a.zone_id, a.id LIMIT %(most)s
+    ORDER BY a.due_tick, h.by_others IS TRUE, a.zone_id, a.id LIMIT %(most)s
 ), before AS (
     SELECT t.agent_id, t.call_id, t.holder FROM mind_thoughts t JOIN due ON due.id = t.agent_id
 ), taken AS (

@@ -3,12 +3,15 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from agents import actions
+from agents.minds import calls
 from agents.minds.calls import Result
 from agents.minds.client import Reply
 from agents.minds.mind import Mind
@@ -340,6 +343,18 @@ def test_the_switch_stops_calls_under_way_too(model: ModelServer) -> None:
     due(zone.world)
     think()
     assert logs(mara)[2].error is None
+
+
+def test_old_calls_are_forgotten_and_what_they_cost_is_not(model: ModelServer) -> None:
+    endpoint(model)
+    _, (zone,) = make_world()
+    thinker(zone)
+    due(zone.world)
+    think()
+    assert calls.forget(timezone.now() - timedelta(days=1)) == 0
+    assert calls.forget(timezone.now() + timedelta(minutes=1)) == 1
+    assert not ModelCall.objects.exists()
+    assert Spending.objects.get(scope="world").calls == 1
 
 
 # --- Leases --------------------------------------------------------------------------------------------------
