@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from django.db import transaction
 
 from agents import partitions
 from agents.engine.chunk import Visit
+from agents.engine.faults import AWAY
 from agents.facts import Answer
 from agents.minds import acting, asking, budget, calls, endpoints, thoughts
 from agents.minds.asking import Prepared, Ready
@@ -22,10 +24,13 @@ from agents.minds.budget import Spent
 from agents.minds.calls import Ask, Result
 from agents.minds.client import RETRIED
 from agents.minds.endpoints import Seen, Setting
+from agents.minds.thoughts import Taken
 from domains import sql
 from domains.ids import new_id
 from domains.thunderblock import guards
 from domains.thunderflow.context import acting as acting_as
+
+logger = logging.getLogger(__name__)
 
 MOST_IN_FLIGHT = 500
 """Calls at once, of one process."""
@@ -76,7 +81,11 @@ class Mind:
             self._results += results
             self._renew(in_flight)
             asks = self._work(in_flight)
-            asks += self._take([*in_flight, *asks])
+            try:
+                asks += self._take([*in_flight, *asks])
+            except AWAY:
+                if not asks:
+                    raise  # else what was prepared before is asked all the same
         return Round(asks, stopped=bool(self.setting().stopped), waiting=bool(self.queue.ready))
 
     def _note(self, results: Sequence[Result]) -> list[Spent]:
@@ -126,8 +135,30 @@ class Mind:
         if not taken:
             self._look_at = time.monotonic() + LOOK_S
             return []
+        try:
+            prepared = self._prepare(taken, in_flight)
+        except AWAY:
+            raise
+        except Exception as error:
+            logger.warning("%d questions are put one by one, for %r", len(taken), error)
+            return [ask for one in taken for ask in self._prepare_alone(one, in_flight)]
+        self.queue.add(prepared.ready)
+        return prepared.asks
+
+    def _prepare(self, taken: Sequence[Taken], in_flight: Sequence[Ask]) -> Prepared:
         with transaction.atomic():
-            prepared = asking.prepare(taken, self.setting(), _busy(in_flight), self.id)
+            return asking.prepare(taken, self.setting(), _busy(in_flight), self.id)
+
+    def _prepare_alone(self, one: Taken, in_flight: Sequence[Ask]) -> list[Ask]:
+        """One agent's question by itself. Where even that fails, the rules decide, and the log says why."""
+        try:
+            prepared = self._prepare([one], in_flight)
+        except AWAY:
+            raise
+        except Exception as error:
+            logger.exception("the question of agent %s failed", one.agent_id)
+            answer = Answer(one.asked_tick, error=f"the question: {type(error).__name__}: {error}")
+            prepared = Prepared(ready=[Ready(one.agent_id, answer)])
         self.queue.add(prepared.ready)
         return prepared.asks
 

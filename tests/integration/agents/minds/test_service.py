@@ -11,7 +11,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents import actions
-from agents.minds import calls
+from agents.engine import apply
+from agents.facts import Facts
+from agents.minds import calls, prompts
 from agents.minds.calls import Result
 from agents.minds.client import Reply
 from agents.minds.mind import Mind
@@ -273,6 +275,44 @@ def test_a_broken_template_leads_to_the_rules(model: ModelServer) -> None:
     think()
     assert not model.asked
     assert str(logs(mara)[0].error).endswith(RULED)
+
+
+def test_one_whose_question_cannot_be_put_holds_up_nobody(model: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint(model)
+    question = prompts.question
+
+    def broken(facts: Facts) -> str:
+        if facts.me.name == "Mara":
+            raise RuntimeError("lost for words")
+        return question(facts)
+
+    monkeypatch.setattr(prompts, "question", broken)
+    _, (zone,) = make_world()
+    mara, ben = thinker(zone), thinker(zone, "Ben")
+    due(zone.world)
+    think()
+    assert "lost for words; the rules decided" in str(logs(mara)[0].error)
+    assert logs(ben)[0].error is None
+
+
+def test_one_who_cannot_act_is_put_off_and_holds_up_nobody(model: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint(model)
+    remember = apply.remember
+
+    def broken(ticked: apply.Ticked) -> None:
+        if ticked.agent.name == "Mara":
+            raise RuntimeError("no room in its head")
+        remember(ticked)
+
+    monkeypatch.setattr(apply, "remember", broken)
+    _, (zone,) = make_world()
+    mara, ben = thinker(zone, tick_interval=7), thinker(zone, "Ben", tick_interval=7)
+    due(zone.world)
+    think()
+    assert (len(logs(mara)), len(logs(ben))) == (0, 1)
+    mara.refresh_from_db()
+    assert mara.due_tick == zone.world.tick + 7
+    assert "no room in its head" in events(zone.pk, "tick_failed")[0].payload["error"]
 
 
 # --- Money and the switch ------------------------------------------------------------------------------------
