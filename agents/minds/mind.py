@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 MOST_IN_FLIGHT = 500
 """Calls at once, of one process."""
-MOST_AT_ONCE = 8
+MOST_AT_ONCE = 12
 """Agents that one round acts for or takes up. With more, those that were asked together would be answered, and wait,
 together for ever; with few they spread out in time."""
 FRESH_S = 1.0

@@ -25,7 +25,7 @@ from agents.minds.mind import MOST_IN_FLIGHT, Mind, Round
 
 logger = logging.getLogger(__name__)
 
-IDLE_S = 0.1
+IDLE_S = 0.2
 """Between two looks for work, when nobody gives a hint."""
 GATHER_S = 0.002
 """How long answers are gathered before they are applied together."""

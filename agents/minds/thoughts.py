@@ -22,8 +22,6 @@ from domains.ids import new_id
 LEASE_S = 15.0
 """How long a process may keep silent before another takes over what it was thinking."""
 RENEW_S = 4.0
-GIVE_UP_LOST = 3
-"""Processes that may die over one decision before the rules decide it."""
 
 # The row of who thinks already stays as it is; the loser of a race waits for the winner's commit and gets nothing.
 # Zones that others think in come last: who shares a zone with another process waits for its lock.
@@ -84,6 +82,10 @@ RENEW = """
 UPDATE mind_thoughts SET expires_at = now() + make_interval(secs => %s) WHERE holder = %s AND agent_id = ANY(%s)
 """
 
+STOP = """
+UPDATE mind_calls SET status = 'stopped', error = 'its process was asked to end'
+WHERE status = 'open' AND id IN (SELECT call_id FROM mind_thoughts WHERE holder = %s)
+"""
 RELEASE = "UPDATE mind_thoughts SET holder = NULL, call_id = NULL, expires_at = now() WHERE holder = %s"
 
 SEEN = """
@@ -163,5 +165,7 @@ def renew(holder: UUID, agent_ids: Sequence[UUID], in_flight: int) -> None:
 
 def release(holder: UUID) -> None:
     """Let others have all at once, as this process ends."""
-    sql.execute(RELEASE, [holder])
+    with transaction.atomic():
+        sql.execute(STOP, [holder])
+        sql.execute(RELEASE, [holder])
     sql.execute(FORGET, [holder])

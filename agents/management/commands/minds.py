@@ -55,7 +55,7 @@ class Command(BaseCommand):
         price.add_argument("completion", type=_money, metavar="ANSWER", help="a million tokens answered")
         _add_cap(verbs.add_parser("cap", help="the most that may be spent in an hour or a day"))
         stop = verbs.add_parser("stop", help="stop all model calls at once; the rules decide meanwhile")
-        stop.add_argument("--reason", default="", help="shown to everybody who asks why")
+        stop.add_argument("--reason", default="no reason given", help="shown to everybody who asks why")
         verbs.add_parser("start", help="let models be called again")
         for verb in verbs.choices.values():
             verb.add_argument("--json", action="store_true", help="one JSON document")

@@ -495,6 +495,7 @@ def test_a_process_that_ends_gives_its_agents_back(model: ModelServer) -> None:
     asyncio.run(stop(service, thread))
     (thought,) = Thought.objects.all()
     assert thought.holder is None
+    assert ModelCall.objects.get().status == "stopped"
     assert Mind().round([], []).asks
 
 
