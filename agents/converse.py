@@ -242,7 +242,7 @@ def _slots(facts: Facts, sender: str) -> dict[str, str]:
         "feeling": feeling.capitalize(),
         "feeling_low": feeling,
         "energy": _ENERGY[facts.band],
-        "activity": activity.capitalize(),
+        "activity": activity[:1].upper() + activity[1:],
         "activity_low": activity,
         "goal": f"I mean to {goal[1]['name']}, {_progress(goal[1]['progress'])}." if goal else "I have no plans.",
         "focus": (me.current_focus or activity).rstrip("."),

@@ -37,9 +37,13 @@ def change_endpoint(name: str, *, by: str, **fields: Any) -> Endpoint:
 
 
 def remove_endpoint(name: str, *, by: str) -> None:
-    """Forget an endpoint; the record of its calls stays. Agents who name it are ruled from now on. Raises: NotFound."""
+    """Forget an endpoint and its caps; the record of its calls stays. Agents who name it go by rule from now on.
+
+    Raises: NotFound.
+    """
     endpoint = find_endpoint(name)
     with transaction.atomic():
+        SpendingCap.objects.filter(scope="endpoint", target_id=endpoint.pk).delete()
         endpoint.delete()
         tell_change("endpoint_removed", name, by=by)
 
@@ -60,7 +64,7 @@ def set_cap(
     Raises: Invalid.
     """
     key = {"scope": scope, "target_id": target_id, "period": period, "measure": measure}
-    cap = SpendingCap.objects.filter(**key).first() or SpendingCap(**key)
+    cap = SpendingCap.objects.filter(**key).first() or SpendingCap(**key, most=Decimal(0))
     if most is None:
         with transaction.atomic():
             SpendingCap.objects.filter(pk=cap.pk).delete()

@@ -67,7 +67,8 @@ def _act(facts: Facts, decision: Decision, chance: Chance) -> Outcome:
     verb = "talked" if warm else "quarrelled"
     said = f"{facts.me.name} {verb} with {other.name} about {about} in {facts.zone.name}."
     weight, valence = round(weight, 3), round(valence, 3)
-    words = str(decision.arguments.get("say") or "")
+    # Words are for whom they were meant, and for nobody else who happens to be near.
+    words = str(decision.arguments.get("say") or "") if decision.arguments.get("with") == other.name else ""
     if not words and chance.uniform() < SPOKEN:
         words = converse.opener(facts, other.name, about, warm=warm, chance=chance)
     facts.zone.tell(Happening(facts.tick, "talk", said, weight, valence, facts.me.ordinal, other.ordinal))

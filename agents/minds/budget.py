@@ -120,10 +120,14 @@ class Ledger:
         for target in wanted.targets:
             for period, measure, most in self.applying(target):
                 if measure == "cost" and not wanted.priced:
-                    return f"its model has no price, and a cap in US dollars a {period} is set for the {target[0]}"
+                    return (
+                        f"its model has no price, and a cap in US dollars {_PERIODS[period]} is set for the {target[0]}"
+                    )
                 after = self.spent[target].get(period, Amount()).of(measure) + wanted.most.of(measure)
                 if after > most:
-                    return f"the {target[0]}'s cap of {most.normalize():f} {_UNITS[measure]} a {period} is reached"
+                    return (
+                        f"the {target[0]}'s cap of {most.normalize():f} {_UNITS[measure]} {_PERIODS[period]} is reached"
+                    )
         return None
 
     def take(self, wanted: Wanted) -> None:
@@ -142,6 +146,7 @@ class Ledger:
         return float(min(Decimal(1), max(Decimal(0), min(shares, default=Decimal(1)))))
 
 
+_PERIODS = {"hour": "an hour", "day": "a day"}
 _UNITS = {"cost": "US dollars", "tokens": "tokens", "calls": "calls"}
 
 

@@ -138,7 +138,8 @@ class SpendingCap(Stamped):
 
     def __str__(self) -> str:
         whom = f"{self.scope} {self.target_id}" if self.target_id else f"each {self.scope}"
-        return f"{whom}: at most {self.most.normalize():f} {self.get_measure_display()} a {self.period}"
+        period = "an hour" if self.period == "hour" else "a day"
+        return f"{whom}: at most {self.most.normalize():f} {self.get_measure_display()} {period}"
 
 
 class Spending(models.Model):

@@ -160,7 +160,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{agent.name}: {found.reply.text}")
         elif found.read:
             self.stdout.write(f"{agent.name} read it and did not answer.")
-        else:
+        if not found.read:
             raise CommandError(f"no answer within {timeout:g} s; the message waits. {_why_silent(agent)}")
 
     def _act(
@@ -229,7 +229,11 @@ def _why_silent(agent: Agent) -> str:
 
 def _who_serves() -> str:
     count = len(usage.reasoners())
-    return f"{count} reasoner processes serve." if count else "No reasoner process serves; `manage.py up` runs one."
+    return (
+        f"{count} reasoner process{'es serve' if count > 1 else ' serves'}."
+        if count
+        else "No reasoner process serves; `manage.py up` runs one."
+    )
 
 
 def _add_create(parser: ArgumentParser) -> None:

@@ -84,7 +84,9 @@ class TestCaps:
         spend(want(), want())
         assert refusal() is None, "the third is just what is left"
         spend(want())
-        assert refusal() == f"the {scope}'s cap of {most} {unit} a {period} is reached"
+        assert (
+            refusal() == f"the {scope}'s cap of {most} {unit} {'an' if period == 'hour' else 'a'} {period} is reached"
+        )
 
     @pytest.mark.parametrize(
         ("scope", "target", "elsewhere"),
@@ -124,7 +126,7 @@ class TestCaps:
         assert refusal() == "the world's cap of 150 tokens a day is reached"
         assert refusal(want(tokens=50)) is None
         spend(want(tokens=50))
-        assert refusal(want(tokens=0)) == "the agent's cap of 2 calls a hour is reached"
+        assert refusal(want(tokens=0)) == "the agent's cap of 2 calls an hour is reached"
         assert refusal(want(agent=BEN, tokens=0)) is None
 
     def test_a_cap_of_nothing_allows_nothing(self) -> None:
@@ -137,7 +139,10 @@ class TestCaps:
         """What it costs cannot be known, so that no cap could hold."""
         cap("world", None, period, "cost", "1000")
         unpriced = want(cost="0", priced=False)
-        assert refusal(unpriced) == f"its model has no price, and a cap in US dollars a {period} is set for the world"
+        assert (
+            refusal(unpriced)
+            == f"its model has no price, and a cap in US dollars {'an' if period == 'hour' else 'a'} {period} is set for the world"
+        )
         assert refusal() is None
 
     def test_a_model_without_a_price_may_be_asked_under_other_caps(self) -> None:

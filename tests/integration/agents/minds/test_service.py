@@ -330,7 +330,7 @@ def test_a_cap_stops_calls_before_they_are_made(model: ModelServer, scope: str) 
     assert len(model.asked) == 2
     errors = [str(log.error) for log in logs(mara)]
     assert errors[:2] == ["None", "None"]
-    assert all("cap of 2 calls a hour is reached" in error for error in errors[2:])
+    assert all("cap of 2 calls an hour is reached" in error for error in errors[2:])
 
 
 def test_what_a_call_may_cost_counts_until_it_is_known(model: ModelServer) -> None:
