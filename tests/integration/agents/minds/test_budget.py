@@ -139,10 +139,9 @@ class TestCaps:
         """What it costs cannot be known, so that no cap could hold."""
         cap("world", None, period, "cost", "1000")
         unpriced = want(cost="0", priced=False)
-        assert (
-            refusal(unpriced)
-            == f"its model has no price, and a cap in US dollars {'an' if period == 'hour' else 'a'} {period} is set for the world"
-        )
+        article = "an" if period == "hour" else "a"
+        why = f"its model has no price, and a cap in US dollars {article} {period} is set for the world"
+        assert refusal(unpriced) == why
         assert refusal() is None
 
     def test_a_model_without_a_price_may_be_asked_under_other_caps(self) -> None:
