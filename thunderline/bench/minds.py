@@ -319,6 +319,7 @@ class Crowd:
             return
         state, sign = ("active", 1) if thinking else ("archived", -1)
         with transaction.atomic():
+            sql.fetch_rows("SELECT 1 FROM pac_zones ORDER BY id FOR NO KEY UPDATE")  # as everybody locks them
             sql.execute("UPDATE pac_agents SET lifecycle = %s WHERE reasoner = 'openai'", [state])
             sql.execute(
                 """UPDATE pac_zones z SET agent_count = agent_count + %s * n.count
