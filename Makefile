@@ -52,8 +52,8 @@ format: .venv/dev.stamp ## rewrite the source as `make lint` wants it
 # --- The environment -----------------------------------------------------------------------------------------
 
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
-LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-annotate --no-header
+LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	--no-emit-index-url --no-annotate --no-header
 
 .venv/run.stamp: requirements/run.txt pyproject.toml .ci/environment
 	@sh .ci/environment .venv
