@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -28,6 +29,10 @@ class Bystander(NamedTuple):
     name: str
     x: float
     y: float
+
+
+NOBODY = Bystander(-1, "", inf, inf)
+"""Keeps the place of somebody whom no one looks at: never near."""
 
 
 def perceive(

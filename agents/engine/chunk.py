@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -63,6 +63,8 @@ class Visit:
     """Nobody else is due in it at this tick."""
     others: Sequence[AgentState] = ()
     """Those who do not tick now because they think with a model; they can be met."""
+    met: list[Bystander] = field(default_factory=list)
+    """Who can be met, by ordinal, once somebody has looked; kept for a second look under the same lock."""
 
     @property
     def everybody(self) -> bool:
@@ -123,23 +125,28 @@ def _rosters(visits: Sequence[Visit]) -> dict[UUID, Sequence[Bystander]]:
 
     Of a large zone only some are looked at, from the first one's ordinal on, going round.
     """
-    found: dict[UUID, Sequence[Bystander]] = {}
-    partly = []
+    unseen = [visit for visit in visits if visit.agents and not visit.met]
+    small = [v for v in unseen if not v.everybody and v.zone.agent_count <= ROSTER_LIMIT]
+    read = rows.read_rosters({v.zone.id: [a.ordinal for a in v.agents] for v in small})
     for visit in visits:
-        if not visit.everybody:
-            partly.append(visit)
+        if visit.met:
             continue
-        at_hand = [Bystander(a.ordinal, a.name, a.x, a.y) for a in (*visit.agents, *visit.others)]
-        found[visit.zone.id] = sorted(at_hand) if visit.others else at_hand
-    small = [visit.zone.id for visit in partly if visit.zone.agent_count <= ROSTER_LIMIT]
-    found |= rows.read_rosters(small)
-    for visit in partly:
-        if visit.zone.agent_count > ROSTER_LIMIT and visit.agents:
-            found[visit.zone.id] = _some(visit.zone.id, visit.agents[0].ordinal)
-    return found
+        if visit.everybody:
+            at_hand = [Bystander(a.ordinal, a.name, a.x, a.y) for a in (*visit.agents, *visit.others)]
+            visit.met[:] = sorted(at_hand) if visit.others else at_hand
+        elif visit.agents:
+            visit.met[:] = read.get(visit.zone.id) or _some(visit.zone.id, visit.agents[0].ordinal)
+    return {visit.zone.id: visit.met for visit in visits}
 
 
-def _some(zone_id: UUID, first: int) -> Sequence[Bystander]:
+def moved(visits: Sequence[Visit]) -> None:
+    """For a second look under the same locks: put those who have acted where they are now; nobody else has moved."""
+    for visit in visits:
+        now = {a.ordinal: Bystander(a.ordinal, a.name, a.x, a.y) for a in visit.agents}
+        visit.met[:] = [now.get(one.ordinal, one) for one in visit.met]
+
+
+def _some(zone_id: UUID, first: int) -> list[Bystander]:
     found = rows.read_roster(zone_id, first, ROSTER_LIMIT)
     if len(found) < ROSTER_LIMIT:
         before = rows.read_roster(zone_id, 0, ROSTER_LIMIT - len(found))

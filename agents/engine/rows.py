@@ -11,7 +11,7 @@ import orjson
 
 from agents.facts import AgentState
 from agents.models import STATS, TRAITS
-from agents.perceive import Bystander
+from agents.perceive import LOOKED_AT, NOBODY, Bystander
 from agents.reasoners import thinking_kinds
 from domains import sql
 
@@ -46,9 +46,19 @@ SELECT ordinal, name, x, y FROM pac_agents
 WHERE zone_id = %s AND lifecycle = 'active' AND ordinal >= %s ORDER BY ordinal LIMIT %s
 """
 
+# Of each zone, those whom an agent of that ordinal looks at (`perceive.looked_at`); for a null ordinal, all.
 ROSTERS = """
-SELECT zone_id, ordinal, name, x, y FROM pac_agents WHERE zone_id = ANY(%s) AND lifecycle = 'active' ORDER BY ordinal
+WITH here AS (
+    SELECT zone_id, ordinal, name, x, y, row_number() OVER of_zone - 1 AS place, count(*) OVER (PARTITION BY zone_id) AS n
+    FROM pac_agents WHERE zone_id = ANY(%(zones)s::uuid[]) AND lifecycle = 'active'
+    WINDOW of_zone AS (PARTITION BY zone_id ORDER BY ordinal)
+)
+SELECT here.zone_id, here.n, here.place, here.ordinal, here.name, here.x, here.y
+FROM unnest(%(zones)s::uuid[], %(ordinals)s::int8[]) AS u (zone_id, ordinal) JOIN here ON here.zone_id = u.zone_id
+     AND (u.ordinal IS NULL OR (here.place - u.ordinal %% here.n + here.n) %% here.n < %(looked_at)s)
 """
+FEW = 8
+"""Agents of a zone up to which only those whom they look at are read, and not the whole zone."""
 
 MODS = """
 SELECT id, agent_id, name, effects, expires_tick FROM pac_mods WHERE agent_id = ANY(%s) AND active ORDER BY name
@@ -104,7 +114,7 @@ class Present(NamedTuple):
     """They tick when their model has answered; here they can only be met."""
 
 
-NOBODY = Present([], [])
+NONE_PRESENT = Present([], [])
 
 
 def read_due(zones: Sequence[tuple[UUID, int]], limit: int) -> dict[UUID, Present]:
@@ -156,12 +166,18 @@ def read_roster(zone_id: UUID, first_ordinal: int, limit: int) -> list[Bystander
     return [Bystander(*row) for row in sql.fetch_rows(ROSTER, [zone_id, first_ordinal, limit])]
 
 
-def read_rosters(zone_ids: Sequence[UUID]) -> dict[UUID, list[Bystander]]:
-    """Who is in each of some zones, all of them, by ordinal."""
-    found: dict[UUID, list[Bystander]] = {zone_id: [] for zone_id in zone_ids}
-    if zone_ids:
-        for zone_id, *bystander in sql.fetch_rows(ROSTERS, [list(zone_ids)]):
-            found[zone_id].append(Bystander(*bystander))
+def read_rosters(lookers: Mapping[UUID, Sequence[int]]) -> dict[UUID, list[Bystander]]:
+    """Who is in each of some zones, by ordinal, for its agents of these ordinals; `NOBODY` where none of them looks."""
+    wanted = [(zone, n) for zone, few in lookers.items() for n in (few if len(few) <= FEW else [None])]
+    if not wanted:
+        return {}
+    zones, ordinals = zip(*wanted, strict=True)
+    params = {"zones": list(zones), "ordinals": list(ordinals), "looked_at": LOOKED_AT}
+    found: dict[UUID, list[Bystander]] = {zone: [] for zone in lookers}
+    for zone_id, count, place, *bystander in sql.fetch_rows(ROSTERS, params):
+        if not (roster := found[zone_id]):
+            roster += [NOBODY] * count
+        roster[place] = Bystander(*bystander)
     return found
 
 

@@ -87,14 +87,14 @@ def _visits(zones: Sequence[ZoneState]) -> list[Visit]:
         return []
     chunk = settings.CHUNK_SIZE
     due = rows.read_due([(zone.id, zone.tick) for zone in zones], room() + 1)
-    first = due.get(zones[0].id, rows.NOBODY).due
+    first = due.get(zones[0].id, rows.NONE_PRESENT).due
     if len(first) > chunk:
         return [Visit(zones[0], first[:chunk], finish=False)]
     read_whole = zones
     if sum(len(present.due) + len(present.thinking) for present in due.values()) > room():
         last = [zone.id for zone in zones].index(list(due)[-1])
         read_whole = zones[: max(1, last)]  # of the first, those who are due were all read
-    present = [(zone, due.get(zone.id, rows.NOBODY)) for zone in read_whole]
+    present = [(zone, due.get(zone.id, rows.NONE_PRESENT)) for zone in read_whole]
     return [Visit(zone, p.due, finish=True, others=p.thinking) for zone, p in present if len(p.due) <= chunk]
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from agents import events
-from agents.engine import rows, turn
+from agents.engine import chunk, rows, turn
 from agents.engine.chunk import Visit
 from agents.engine.faults import AWAY
 from agents.facts import AgentState
@@ -78,6 +78,7 @@ def _together(batch: Sequence[Ready], holder: UUID, note: Note, think_on: ThinkO
         where = _mine([one.agent_id for one in batch], holder)
         free = _lock(sorted(set(where.values())), wait=wait)
         visits = _tick([one for one in batch if where.get(one.agent_id) in free], where, free)
+        chunk.moved(visits)
         again = [replace(v, agents=[a for a in v.agents if a.due_tick <= v.zone.tick]) for v in visits]
         prepared = think_on([visit for visit in again if visit.agents])
         left = [one for one in batch if one.agent_id in where and where[one.agent_id] not in free]

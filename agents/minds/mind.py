@@ -39,7 +39,7 @@ MOST_AT_ONCE = 12
 together for ever; with few they spread out in time."""
 FRESH_S = 1.0
 """How old what is known of endpoints, words and the switch may be."""
-LOOK_S = 0.03
+LOOK_S = 0.1
 """After a look that found nobody due, until the next one."""
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 30.0
 

@@ -27,8 +27,9 @@ logger = logging.getLogger(__name__)
 
 IDLE_S = 0.2
 """Between two looks for work, when nobody gives a hint."""
-GATHER_S = 0.002
-"""How long answers are gathered before they are applied together."""
+GATHER_SHARE, LEAST_GATHER_S, MOST_GATHER_S = 0.02, 0.002, 0.05
+"""How long answers are gathered before they are applied together, as a share of what the last one took: nobody who
+has waited for seconds minds, and the locks of zones are taken less often."""
 AWAY_S = 0.5
 """Pause when the database is away."""
 
@@ -44,6 +45,7 @@ class Service:
         self._clients: dict[Address, Client] = {}
         self._calls: dict[asyncio.Task[None], Ask] = {}
         self._results: list[Result] = []
+        self._gather_s = LEAST_GATHER_S
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -86,7 +88,7 @@ class Service:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), seconds)
         if self._woken.is_set() and not self._stopping.is_set():
-            await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(self._gather_s)
         self._woken.clear()
 
     async def _call(self, ask: Ask) -> None:
@@ -95,6 +97,7 @@ class Service:
         try:
             reply = await self._client(ask).ask(ask.body, timeout_s=ask.endpoint.timeout_s)
             result = Result(ask, reply=reply)
+            self._gather_s = min(MOST_GATHER_S, max(LEAST_GATHER_S, GATHER_SHARE * reply.ms / 1000))
         except CallFailed as error:
             result = Result(ask, failure=error)
         except asyncio.CancelledError:

@@ -12,11 +12,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from psycopg import Connection
 
-from agents.engine import barrier, loop, rows, turn
+from agents.engine import barrier, chunk, loop, rows, turn
 from agents.models import Agent, TickLog
+from agents.perceive import Bystander, perceive
 from domains import sql
 from tests.conftest import CountQueries
 from tests.integration.agents.living import allow, check_counts, events, live, logs, make_world, people, person
+from zones.actions import clock
 from zones.models import World, Zone
 
 pytestmark = pytest.mark.django_db
@@ -339,3 +341,16 @@ def test_any_world_may_be_taken_when_none_is_named() -> None:
         allow(world, 3)
     assert loop.run(seconds=30).ticks == 12
     assert isinstance(sql.raw(), Connection)
+
+
+def test_who_is_near_is_the_same_however_many_look() -> None:
+    _, (zone,) = make_world()
+    ids = [agent.pk for agent in people(zone, 40)]
+    state = clock.look({zone.pk})[0]
+    everybody = rows.read_many([(agent_id, zone.pk) for agent_id in ids])[zone.pk]
+    roster = [Bystander(a.ordinal, a.name, a.x, a.y) for a in everybody]
+    wanted = {f.me.id: f.near for f in perceive(everybody, state, roster, {})}
+    assert any(wanted.values())
+    for few in (everybody[:1], everybody[37:], everybody[5 : 5 + rows.FEW], everybody[: rows.FEW + 1]):
+        facts, _ = chunk.look([chunk.Visit(state, few, finish=False)], only=True)
+        assert {f.me.id: f.near for f in facts} == {agent.id: wanted[agent.id] for agent in few}
