@@ -49,7 +49,8 @@ WHERE zone_id = %s AND lifecycle = 'active' AND ordinal >= %s ORDER BY ordinal L
 # Of each zone, those whom an agent of that ordinal looks at (`perceive.looked_at`); for a null ordinal, all.
 ROSTERS = """
 WITH here AS (
-    SELECT zone_id, ordinal, name, x, y, row_number() OVER of_zone - 1 AS place, count(*) OVER (PARTITION BY zone_id) AS n
+    SELECT zone_id, ordinal, name, x, y,
+           row_number() OVER of_zone - 1 AS place, count(*) OVER (PARTITION BY zone_id) AS n
     FROM pac_agents WHERE zone_id = ANY(%(zones)s::uuid[]) AND lifecycle = 'active'
     WINDOW of_zone AS (PARTITION BY zone_id ORDER BY ordinal)
 )
