@@ -1,0 +1,24 @@
+"""Rows of the event log, of those who follow it, and of what they could not handle."""
+
+from domains.thunderflow.models.log import Event, Stream
+from domains.thunderflow.models.subscriptions import (
+    Breaker,
+    Cursor,
+    DeadLetter,
+    Follower,
+    Lease,
+    ParkedStream,
+    Subscription,
+)
+
+__all__ = [
+    "Breaker",
+    "Cursor",
+    "DeadLetter",
+    "Event",
+    "Follower",
+    "Lease",
+    "ParkedStream",
+    "Stream",
+    "Subscription",
+]
