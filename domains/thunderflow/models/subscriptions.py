@@ -17,6 +17,7 @@ class Subscription(Stamped):
     paused = models.BooleanField(default=False, help_text="An operator's wish. Nothing is lost, only later.")
     paused_by = models.CharField(max_length=200, blank=True, default="")
     declared = models.BooleanField(default=True, help_text="Whether code that runs declares it.")
+    alerted = models.BooleanField(default=False, help_text="Whether its many dead letters have been told of.")
 
     class Meta:
         db_table = "event_subscriptions"
@@ -36,9 +37,6 @@ class Cursor(models.Model):
     subscription = models.ForeignKey(Subscription, models.CASCADE, related_name="cursors")
     shard = models.SmallIntegerField()
     position = models.BigIntegerField(default=0, help_text="Everything up to here is handled or parked.")
-    careful_until = models.BigIntegerField(
-        default=0, help_text="Up to here events are handled one by one: a batch with them failed."
-    )
     handled = models.BigIntegerField(default=0, help_text="Events that took effect.")
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -78,8 +76,10 @@ class ParkedStream(models.Model):
     seq = models.BigIntegerField(help_text="Of the event that fails.")
     position = models.BigIntegerField(help_text="Of the event that fails: the log is kept from here on.")
     attempts = models.IntegerField()
+    died = models.IntegerField(default=0, help_text="Events of it that became dead letters one after the other.")
     error_class = models.CharField(max_length=20)
     error = models.TextField()
+    traceback = models.TextField(blank=True, default="")
     first_failed_at = models.DateTimeField()
     retry_at = models.DateTimeField()
 
