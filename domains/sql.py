@@ -38,6 +38,15 @@ class _JsonLoader(Loader):
         return orjson.loads(data)
 
 
+class _JsonbBinaryLoader(Loader):
+    """The binary form begins with a version byte."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> Any:
+        return orjson.loads(bytes(data)[1:])
+
+
 class NoTransaction(RuntimeError):
     """The call writes what must commit together with something else, and no transaction is open."""
 
@@ -59,6 +68,7 @@ def _cursor(row_factory: Any) -> psycopg.Cursor[Any]:
     cursor = psycopg.Cursor(raw(), row_factory=row_factory)
     cursor.adapters.register_loader("jsonb", _JsonLoader)
     cursor.adapters.register_loader("json", _JsonLoader)
+    cursor.adapters.register_loader("jsonb", _JsonbBinaryLoader)
     return cursor
 
 
@@ -68,10 +78,12 @@ def fetch(query: str, params: Sequence[object] | Mapping[str, object] = ()) -> l
         return cursor.execute(query.encode(), params or None, prepare=True).fetchall()
 
 
-def fetch_rows(query: str, params: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
-    """All rows as tuples, in the order of the selected columns."""
+def fetch_rows(
+    query: str, params: Sequence[object] | Mapping[str, object] = (), *, binary: bool = False
+) -> list[tuple[Any, ...]]:
+    """All rows as tuples, in the order of the selected columns. `binary` is quicker for many rows, slower for few."""
     with _cursor(tuple_row) as cursor:
-        return cursor.execute(query.encode(), params or None, prepare=True).fetchall()
+        return cursor.execute(query.encode(), params or None, prepare=True, binary=binary).fetchall()
 
 
 def execute(query: str, params: Sequence[object] | Mapping[str, object] = ()) -> int:

@@ -20,7 +20,7 @@ from thunderline.embedded.places import SOURCE, Places
 from thunderline.supervision import supervisor
 
 # The embedded servers and the application's processes.
-PROGRAMS = 8
+PROGRAMS = 9
 
 
 @dataclass

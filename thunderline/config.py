@@ -127,6 +127,7 @@ class Config(BaseSettings):
         description="Worker processes for ticks.",
     )
     reasoners: int = Field(1, ge=0, le=64, description="Processes that ask models what their agents do.")
+    followers: int = Field(1, ge=0, le=64, description="Processes that let subscribers have their events.")
     keep_calls_days: int = Field(
         30, ge=1, le=36500, description="Days that the record of a model call is kept; what it cost stays counted."
     )

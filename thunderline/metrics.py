@@ -14,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from domains.thunderblock import queries as registry
+from domains.thunderflow.subscribers import queries as subscribers
 from domains.thunderlink import heartbeat
 from thunderline import multiprocess
 from zones import queries as zones
@@ -44,7 +45,7 @@ def exposition() -> bytes:
 
 
 class Moment(Collector):
-    """Gauges that are read when somebody asks. Four queries; without a database only that it is away."""
+    """Gauges that are read when somebody asks. Seven queries; without a database only that it is away."""
 
     def collect(self) -> Iterator[Metric]:
         """One sample each, and one a world."""
@@ -74,3 +75,19 @@ class Moment(Collector):
             lag.add_metric([name], max(0, target - at))
         yield tick
         yield lag
+        yield from _followed()
+
+
+def _followed() -> Iterator[Metric]:
+    """How subscribers stand, a sample each. Two queries."""
+    behind = GaugeMetricFamily("thunderline_subscriber_lag", "Positions of the log yet to come", labels=["subscriber"])
+    parked = GaugeMetricFamily("thunderline_parked_streams", "Streams that are held back", labels=["subscriber"])
+    dead = GaugeMetricFamily("thunderline_dead_letters_waiting", "Dead letters that wait", labels=["subscriber"])
+    opened = GaugeMetricFamily("thunderline_breaker_open", "Whether a breaker rests or tries", labels=["breaker"])
+    for one in subscribers.standings():
+        behind.add_metric([one.name], one.lag)
+        parked.add_metric([one.name], one.parked)
+        dead.add_metric([one.name], one.dead_letters)
+    for name, state in subscribers.breakers():
+        opened.add_metric([name], float(state != "closed"))
+    yield from (behind, parked, dead, opened)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db import transaction
+
 from domains import sql
 from domains.ids import new_raw_id
-from domains.thunderflow import context
+from domains.thunderflow import context, hints
 from domains.thunderflow.payloads import Payload
 
 _COLUMNS = {
@@ -57,6 +59,7 @@ def publish_many(events: Sequence[NewEvent]) -> dict[str, int]:
         "SELECT name, seq FROM event_begin(%s::text[], %s::bigint[])", [list(counts), list(counts.values())]
     )
     last = dict(rows)
+    transaction.on_commit(hints.tell)
     sql.copy("events", _COLUMNS, _rows(events, {name: seq - counts[name] for name, seq in rows}))
     return last
 

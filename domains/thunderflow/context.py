@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Protocol
 from uuid import UUID
 
 from domains.ids import new_id
@@ -48,6 +49,26 @@ def acting(
         yield inner
     finally:
         _context.reset(token)
+
+
+@contextmanager
+def caused_by(event: Event | None) -> Iterator[Context]:
+    """Run a block for an event: what it publishes names the event as its cause. With none, as things are."""
+    if event is None:
+        yield current()
+        return
+    with acting(correlation_id=event.correlation_id, causation_id=event.id) as inner:
+        yield inner
+
+
+class Event(Protocol):
+    """What has happened, as far as its consequences name it."""
+
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def correlation_id(self) -> UUID | None: ...
 
 
 @cache

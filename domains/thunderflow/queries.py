@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from domains import sql
 from domains.thunderflow.patterns import to_regex
 
-_FIELDS = """position, seq, at, id, correlation_id, causation_id, event_version, priority,
+FIELDS = """position, seq, at, id, correlation_id, causation_id, event_version, priority,
              stream, topic, actor, node, payload"""
 POLL_S = 0.25
 
@@ -34,6 +36,23 @@ class StoredEvent:
     actor: str
     node: str
     payload: dict[str, Any]
+    redelivered: bool = False
+    """Sent again, out of order: a dead letter's second chance, or a replay."""
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON: ids and instants become text."""
+        return orjson.loads(orjson.dumps(self))
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any], *, redelivered: bool = False) -> StoredEvent:
+        """The event that `plain` was made of."""
+        ids = {name: UUID(kept[name]) if kept[name] else None for name in ("id", "correlation_id", "causation_id")}
+        return cls(**{**kept, **ids, "at": datetime.fromisoformat(kept["at"]), "redelivered": redelivered})
+
+
+def fetch_events(query: str, params: Sequence[object] | Mapping[str, object]) -> list[StoredEvent]:
+    """Events that a statement selects by `FIELDS`."""
+    return [StoredEvent(*row) for row in sql.fetch_rows(query, params, binary=True)]
 
 
 def settled() -> int:
@@ -44,26 +63,29 @@ def settled() -> int:
     return int(sql.fetch_rows("SELECT event_settled()")[0][0])
 
 
-def read(*, after: int, pattern: str = "**", limit: int = 1000) -> tuple[list[StoredEvent], int]:
-    """Events with `position > after` that match, in order, and the position to go on from.
+def read(
+    *, after: int, pattern: str = "**", limit: int = 1000, upto: int | None = None
+) -> tuple[list[StoredEvent], int]:
+    """Events with `after < position <= upto` that match, in order, and the position to go on from.
 
-    That position also passes what did not match. Raises: patterns.BadPattern.
+    `upto` is what is settled, or less. The position to go on from also passes what did not match.
+    Raises: patterns.BadPattern.
     """
-    upto = settled()
-    rows = sql.fetch_rows(
-        f"""SELECT {_FIELDS} FROM events
+    horizon = settled()
+    upto = horizon if upto is None else min(upto, horizon)
+    events = fetch_events(
+        f"""SELECT {FIELDS} FROM events
             WHERE position > %s AND position <= %s AND '.' || topic ~ %s
             ORDER BY position LIMIT %s""",
         [after, upto, to_regex(pattern), limit],
     )
-    events = [StoredEvent(*row) for row in rows]
     return events, (events[-1].position if len(events) == limit else max(after, upto))
 
 
 def read_stream(stream: str, *, after: int, limit: int = 1000) -> list[StoredEvent]:
     """Events of one stream with `seq > after`, in order; needs no horizon, as its `seq` has no gaps."""
     rows = sql.fetch_rows(
-        f"SELECT {_FIELDS} FROM events WHERE stream = %s AND seq > %s ORDER BY seq LIMIT %s",
+        f"SELECT {FIELDS} FROM events WHERE stream = %s AND seq > %s ORDER BY seq LIMIT %s",
         [stream, after, limit],
     )
     return [StoredEvent(*row) for row in rows]
@@ -72,7 +94,7 @@ def read_stream(stream: str, *, after: int, limit: int = 1000) -> list[StoredEve
 def stream_latest(stream: str, *, limit: int = 50) -> list[StoredEvent]:
     """The newest events of one stream, newest first; from its index, however long ago they were."""
     rows = sql.fetch_rows(
-        f"SELECT {_FIELDS} FROM events WHERE stream = %s ORDER BY seq DESC LIMIT %s",
+        f"SELECT {FIELDS} FROM events WHERE stream = %s ORDER BY seq DESC LIMIT %s",
         [stream, limit],
     )
     return [StoredEvent(*row) for row in rows]
@@ -82,7 +104,7 @@ def latest(*, pattern: str = "**", limit: int = 50, within: int = 5000) -> list[
     """The newest matching events, newest first, looked for among the last `within` positions."""
     upto = settled()
     rows = sql.fetch_rows(
-        f"""SELECT {_FIELDS} FROM events
+        f"""SELECT {FIELDS} FROM events
             WHERE position > %s AND position <= %s AND '.' || topic ~ %s
             ORDER BY position DESC LIMIT %s""",
         [upto - within, upto, to_regex(pattern), limit],

@@ -65,7 +65,15 @@ def application_stages(config: Config, *, reload: bool = False) -> list[Stage]:
     heartbeat = Program("heartbeat", [*CELERY, *WORKER, "-Q", "heartbeat", "-c", "1", "-n", "heartbeat@%h"])
     web = [sys.executable, "-m", "daphne", "-v", "0", "-b", config.bind, "-p", str(config.port)]
     stages = [
-        Stage("workers", [heartbeat, *_workers(config.workers), *_reasoners(config.reasoners)]),
+        Stage(
+            "workers",
+            [
+                heartbeat,
+                *_workers(config.workers),
+                *_managed("reasoner", config.reasoners),
+                *_managed("follow", config.followers),
+            ],
+        ),
         Stage("web", [Program("web", [*web, "thunderline.asgi:application"])]),
         Stage("beat", [Program("beat", [*CELERY, "beat", "-l", "WARNING", "--pidfile="])]),
     ]
@@ -74,10 +82,10 @@ def application_stages(config: Config, *, reload: bool = False) -> list[Stage]:
     return stages
 
 
-def _reasoners(processes: int) -> list[Program]:
-    """They give their leases back when they are stopped, which takes a moment."""
+def _managed(command: str, processes: int) -> list[Program]:
+    """Processes of a management command. They give their leases back when they are stopped, which takes a moment."""
     return [
-        Program(f"reasoner-{n}", [sys.executable, str(MANAGE), "reasoner"], stop_wait_s=10)
+        Program(f"{command}-{n}", [sys.executable, str(MANAGE), command], stop_wait_s=10)
         for n in range(1, processes + 1)
     ]
 

@@ -9,6 +9,8 @@ event again after a crash: `event.id` is the key by which to know it. An app dec
 `subscribers.py`, a plug-in anywhere.
 """
 
+from domains.thunderflow.faults import Failed, RetryPolicy
+from domains.thunderflow.queries import StoredEvent
 from domains.thunderflow.subscribers.declared import Subscriber, all_subscribers, get, subscriber
 
-__all__ = ["Subscriber", "all_subscribers", "get", "subscriber"]
+__all__ = ["Failed", "RetryPolicy", "StoredEvent", "Subscriber", "all_subscribers", "get", "subscriber"]

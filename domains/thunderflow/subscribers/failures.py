@@ -1,0 +1,149 @@
+"""What one shard does about events that fail: hold their streams back, count tries, bury what will not work."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domains import sql
+from domains.ids import new_id
+from domains.thunderflow import faults, metrics
+from domains.thunderflow.actions import NewEvent, publish
+from domains.thunderflow.events import STREAM, DeadLettered
+from domains.thunderflow.queries import StoredEvent
+from domains.thunderflow.subscribers import statements
+from domains.thunderflow.subscribers.declared import Subscriber
+
+logger = logging.getLogger(__name__)
+
+HOPELESS = 3
+"""After so many deaths in a row the next event of a stream has a single try, until one succeeds."""
+TOLD = 2000
+"""Characters of an error that are kept."""
+_NEW: dict[str, Any] = {
+    "attempts": 0, "died": 0, "error_class": "", "error": "", "traceback": "", "first_failed_at": None, "delay_s": 0.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A stream that is held back, from its event `seq` on, which has failed `attempts` times."""
+
+    stream: str
+    seq: int
+    position: int
+    attempts: int = 0
+    died: int = 0
+    first_failed_at: datetime | None = None
+    now: datetime | None = None
+
+    @classmethod
+    def at(cls, event: StoredEvent, *, died: int = 0) -> Parked:
+        """Held back from an event on that has not failed yet."""
+        return cls(event.stream, event.seq, event.position, died=died)
+
+    def failing_s(self) -> float:
+        """Since the first failure."""
+        return (self.now - self.first_failed_at).total_seconds() if self.now and self.first_failed_at else 0.0
+
+
+class Failures:
+    """Rows of parked streams and dead letters of one shard. Needs the transaction that holds the cursor's lock."""
+
+    def __init__(self, subscriber: Subscriber, subscription_id: UUID, shard: int) -> None:
+        self.subscriber, self.subscription_id = subscriber, subscription_id
+        self._ids = {"subscription": subscription_id, "shard": shard}
+        self._key = (subscription_id, shard)
+
+    def parked_streams(self) -> set[str]:
+        """Names of streams that are held back."""
+        return {row[0] for row in sql.fetch_rows(statements.PARKED, self._key)}
+
+    def due(self) -> Parked | None:
+        """A parked stream whose next try is due."""
+        found = sql.fetch_rows(statements.DUE, self._key)
+        return Parked(*found[0]) if found else None
+
+    def failed(self, parked: Parked, event: StoredEvent, error: Exception) -> None:
+        """The event on which a stream stands, or shall stand, failed: hold it back, or bury the event and go on."""
+        error_class, attempts = faults.classify(error), parked.attempts + 1
+        row = _NEW | self._ids | _what(event) | _why(error)
+        row |= {"attempts": attempts, "died": parked.died, "error_class": error_class}
+        row["first_failed_at"] = parked.first_failed_at
+        hopeless = parked.died >= HOPELESS and error_class != faults.DEPENDENCY
+        if hopeless or self.subscriber.retry.gives_up(error_class, attempts, parked.failing_s()):
+            self._bury(event, row)
+            self.hold(Parked(event.stream, event.seq + 1, event.position + 1, died=parked.died + 1))
+        else:
+            sql.execute(statements.PARK, row | {"delay_s": self.subscriber.retry.delay_s(attempts)})
+
+    def hold(self, parked: Parked) -> None:
+        """Hold a stream back at an event that has not failed; it is due at once."""
+        row = {"stream": parked.stream, "seq": parked.seq, "position": parked.position, "died": parked.died}
+        sql.execute(statements.PARK, _NEW | self._ids | row)
+
+    def release(self, stream: str) -> None:
+        """A stream is held back no more."""
+        sql.execute(statements.UNPARK, [self.subscription_id, stream])
+
+    def timed_out(self, event: StoredEvent, error: TimeoutError) -> None:
+        """The shard's next event, or a parked stream's next one, hung."""
+        if event.redelivered:
+            why = _why(error)
+            sql.execute(
+                """UPDATE event_dead_letters SET status = 'waiting', attempts = attempts + 1, error_class = 'timeout',
+                   error = %s, traceback = %s, failed_at = now() WHERE subscription_id = %s AND position = %s""",
+                [why["error"], why["traceback"], self.subscription_id, event.position],
+            )
+            return
+        sql.execute(statements.MOVE_PAST, [event.position, *self._key])
+        found = sql.fetch_rows(statements.PARKED_STREAM, [self.subscription_id, event.stream])
+        known = Parked(*found[0]) if found else None
+        self.failed(known if known and known.seq == event.seq else Parked.at(event), event, error)
+
+    def _bury(self, event: StoredEvent, row: dict[str, Any]) -> None:
+        """Keep the event as a dead letter, and tell it."""
+        sql.execute(statements.BURY, row | {"id": new_id(), "topic": event.topic, "event": sql.jsonb(event.plain())})
+        metrics.buried.labels(self.subscriber.name).inc()
+        logger.error("%s gave up on %s %s: %s", self.subscriber.name, event.stream, event.seq, row["error"])
+        if event.topic == DeadLettered.topic:
+            return  # one who fails at these would tell for ever
+        payload = DeadLettered(
+            subscription=self.subscriber.name, event_id=event.id, event_topic=event.topic, event_stream=event.stream,
+            event_seq=event.seq, event_position=event.position, attempts=row["attempts"],
+            error_class=row["error_class"], error=row["error"][:500],
+        )  # fmt: skip
+        publish(NewEvent(STREAM, DeadLettered.topic, payload, causation_id=event.id))
+
+    # --- Dead letters that an operator sends again -------------------------------------------------------
+
+    def sent_again(self) -> tuple[UUID, StoredEvent] | None:
+        """A dead letter that shall be handled anew, locked."""
+        found = sql.fetch_rows(statements.SENT_AGAIN, self._key)
+        return (found[0][0], StoredEvent.of(found[0][1], redelivered=True)) if found else None
+
+    def resolve(self, letter_id: UUID, error: Exception | None) -> None:
+        """Note how that went."""
+        if error is None:
+            sql.execute(statements.HANDLED, [letter_id])
+            return
+        why = _why(error)
+        sql.execute(statements.FAILED_AGAIN, [faults.classify(error), why["error"], why["traceback"], letter_id])
+
+
+def _what(event: StoredEvent) -> dict[str, Any]:
+    return {"stream": event.stream, "seq": event.seq, "position": event.position}
+
+
+def _why(error: Exception) -> dict[str, str]:
+    lines = "".join(traceback.format_exception(error, limit=-8))
+    return {"error": _storable(f"{type(error).__name__}: {error}"), "traceback": _storable(lines)}
+
+
+def _storable(text: str) -> str:
+    """What PostgreSQL can keep, cut to length."""
+    return text.replace("\0", "").encode("utf-8", "ignore").decode()[:TOLD]
