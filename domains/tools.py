@@ -42,6 +42,8 @@ class Caller:
     """What the agent perceived this tick (`agents.facts.Facts`), for tools that only look; None for people."""
     events: list[Any] = field(default_factory=list)
     """`NewEvent`s that the handler wants told; the caller publishes them at the end of its transaction."""
+    wishes: list[Any] = field(default_factory=list)
+    """What an agent's handler wants put on the blackboard (`blackboard.actions.Put`) when the world tick ends."""
 
 
 @dataclass(frozen=True, slots=True)

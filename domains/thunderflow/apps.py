@@ -2,12 +2,15 @@ from domains.lifecycle import DomainConfig, Tick
 
 
 class ThunderflowConfig(DomainConfig):
-    """The event log and its partitions."""
+    """The event log and its partitions, and the blackboard."""
 
     name = "domains.thunderflow"
     label = "thunderflow"
     domain = "thunderflow"
     verbose_name = "Events"
+
+    def ready(self) -> None:
+        from domains.thunderflow.blackboard import tools  # noqa: F401
 
     def activate(self, tick: Tick) -> None:
         from domains.thunderflow import partitions
@@ -16,8 +19,10 @@ class ThunderflowConfig(DomainConfig):
 
     def on_tick(self, tick: Tick) -> None:
         from domains.thunderflow import partitions
+        from domains.thunderflow.blackboard import actions as blackboard
 
         partitions.ensure_ahead()
+        blackboard.expire_all()
 
     def health(self) -> dict[str, object]:
         from domains.thunderflow import queries

@@ -1,5 +1,6 @@
 """Rows of the event log, of those who follow it, and of what they could not handle."""
 
+from domains.thunderflow.models.blackboard import Entry, Namespace
 from domains.thunderflow.models.log import Event, Stream
 from domains.thunderflow.models.subscriptions import (
     Breaker,
@@ -15,9 +16,11 @@ __all__ = [
     "Breaker",
     "Cursor",
     "DeadLetter",
+    "Entry",
     "Event",
     "Follower",
     "Lease",
+    "Namespace",
     "ParkedStream",
     "Stream",
     "Subscription",
