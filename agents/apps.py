@@ -15,7 +15,7 @@ class ThunderpacConfig(DomainConfig):
     verbose_name = "Agents"
 
     def ready(self) -> None:
-        from agents import behaviours, reasoners, tasks
+        from agents import behaviours, board, reasoners, tasks  # noqa: F401
 
         behaviours.load_shipped()
         reasoners.load_shipped()

@@ -161,3 +161,15 @@ class MindsChanged(Payload):
 
     what: str
     detail: str
+
+
+class BoardRefused(Payload):
+    """What an agent put on the blackboard was refused when its world tick ended. `code` says why."""
+
+    topic: ClassVar[str] = "agent.*.board_refused"
+
+    agent_id: UUID
+    name: str
+    key: str
+    code: str
+    world_tick: int

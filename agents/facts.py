@@ -203,4 +203,6 @@ class Outcome:
     events: tuple[Any, ...] = ()
     """`NewEvent`s to publish with the tick."""
     says: tuple[Saying, ...] = ()
+    puts: tuple[Any, ...] = ()
+    """For the blackboard (`blackboard.actions.Put`); they are there from the next world tick on."""
     failed: bool = False

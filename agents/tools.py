@@ -48,6 +48,28 @@ def suggest(name: str, facts: Facts, chance: Chance) -> Mapping[str, Any]:
     return function(facts, chance) if function else {}
 
 
+Telling = Callable[[Any], Told]
+_tellings: dict[str, Telling] = {}
+
+
+def telling(name: str) -> Callable[[Telling], Telling]:
+    """Declare how a story speaks of a tool whose output knows nothing of stories."""
+
+    def declare(function: Telling) -> Telling:
+        _tellings[name] = function
+        return function
+
+    return declare
+
+
+def tell(name: str, result: object) -> Told:
+    """What there is to tell of a tool's output."""
+    if isinstance(result, Told):
+        return result
+    function = _tellings.get(name)
+    return function(result) if function else Told()
+
+
 def _facts(caller: Caller) -> Facts:
     if not isinstance(caller.facts, Facts):
         raise ToolError("agents_only", "only an agent in its zone can use this")

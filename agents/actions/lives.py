@@ -25,6 +25,7 @@ from zones.actions import clock, places, worlds
 
 DELETE_ALL = (
     "DELETE FROM agent_messages WHERE world_id = %s",
+    "DELETE FROM agent_board_writes WHERE world_id = %s",
     "DELETE FROM mind_calls WHERE world_id = %s",
     "DELETE FROM mind_thoughts WHERE agent_id IN (SELECT id FROM pac_agents WHERE world_id = %s)",
     "DELETE FROM tick_logs WHERE agent_id IN (SELECT id FROM pac_agents WHERE world_id = %s)",

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from agents.behaviours import Behaviour, register
 from agents.facts import Decision, Facts, Outcome
-from agents.tools import Told, suggest
+from agents.tools import suggest, tell
 from domains import tools
 from domains.chance import Chance
 
@@ -36,7 +36,7 @@ def _act(facts: Facts, decision: Decision, _chance: Chance) -> Outcome:
     )
     with transaction.atomic():  # what a failing tool wrote is taken back alone
         result = tools.get(name).call(dict(decision.arguments.get("arguments", {})), caller)
-    told = result if isinstance(result, Told) else Told()
+    told = tell(name, result)
     return Outcome(
         (told.story or "{name} used {tool}.",),
         told.impression or "Used {tool} in {zone}.",
@@ -47,6 +47,7 @@ def _act(facts: Facts, decision: Decision, _chance: Chance) -> Outcome:
         memorable=told.memorable,
         events=tuple(caller.events),
         says=told.says,
+        puts=tuple(caller.wishes),
     )
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import transaction
 
 from agents import events
-from agents.engine import mail
+from agents.engine import board, mail
 from domains import sql
 from domains.chance import Chance
 from domains.thunderflow.actions import NewEvent, publish_many
@@ -35,13 +35,14 @@ def advance(world_id: UUID | None = None) -> bool:
         turn = clock.take_turn(world_id)
         if turn is None:
             return False
-        messages = mail.on_the_way(turn)
+        messages, writes = mail.on_the_way(turn)
         on_the_way, stirs = clock.lock_touched(turn, also=messages.values())
         crossers = clock.take_crossings(on_the_way)
         told = mail.arrive(turn, list(messages)) if messages else []
         told += _arrive(turn, crossers) if crossers else []
         told += clock.spread_climate(turn) if stirs else []
         clock.go_on(turn)
+        told += board.put(turn) if writes else []
         publish_many(told)
     return True
 

@@ -19,7 +19,7 @@ from uuid import UUID
 import orjson
 
 from agents import converse, events, metrics, narrative, reasoners, review
-from agents.engine import apply, mail, rows
+from agents.engine import apply, board, mail, rows
 from agents.engine.apply import Ticked
 from agents.engine.faults import AWAY
 from agents.facts import AgentState, Decision, Facts
@@ -101,6 +101,7 @@ def tick_agents(visits: Sequence[Visit], now: datetime) -> list[NewEvent]:
         rows.write_agents(agents)
         _depart(ticked)
         answers = _speak(ticked, now)
+        board.leave((one.facts, one.outcome.puts) for one in ticked if one.outcome.puts)
         told = [*_endings(facts, ended), *_events(ticked, answers)]
     rows.write_logs(_logs(ticked, stages.ms, now))
     _count(stages, len(ticked))

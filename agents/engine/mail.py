@@ -53,9 +53,12 @@ WHERE u.to IS NOT NULL OR r.id IS NOT NULL
 ORDER BY u.place RETURNING number, reply_to_id
 """
 
+# With a row of nulls when something waits to be put on the blackboard: what is seldom there costs no query of its own.
 ON_THE_WAY = """
 SELECT m.number, a.zone_id FROM agent_messages m JOIN pac_agents a ON a.id = m.recipient_id
-WHERE m.world_id = %s AND m.status = 'sent' AND m.sent_tick <= %s
+WHERE m.world_id = %(world)s AND m.status = 'sent' AND m.sent_tick <= %(tick)s
+UNION ALL SELECT NULL, NULL WHERE EXISTS (
+    SELECT FROM agent_board_writes WHERE world_id = %(world)s AND tick <= %(tick)s)
 """
 
 ARRIVE = """
@@ -191,9 +194,13 @@ def received(
 # --- Between two ticks ---------------------------------------------------------------------------------------
 
 
-def on_the_way(turn: clock.Turn) -> dict[int, UUID]:
-    """Messages between agents that leave with this tick, each with the zone of whom it is for."""
-    return dict(sql.fetch_rows(ON_THE_WAY, [turn.world_id, turn.tick]))
+def on_the_way(turn: clock.Turn) -> tuple[dict[int, UUID], bool]:
+    """Messages between agents that leave with this tick, each with the zone of whom it is for.
+
+    And whether agents have put something on the blackboard.
+    """
+    found = dict(sql.fetch_rows(ON_THE_WAY, {"world": turn.world_id, "tick": turn.tick}))
+    return {number: zone_id for number, zone_id in found.items() if number is not None}, None in found
 
 
 def arrive(turn: clock.Turn, numbers: Sequence[int]) -> list[NewEvent]:

@@ -1,6 +1,7 @@
 """Rows of agents: themselves and their ticks, the messages between them and people, and what thinking takes."""
 
 from agents.models.agents import STATS, TRAITS, TRANSITIONS, Agent, Lifecycle, Mod, TickLog
+from agents.models.board import BoardWrite
 from agents.models.messages import Message
 from agents.models.minds import (
     Endpoint,
@@ -19,6 +20,7 @@ __all__ = [
     "TRAITS",
     "TRANSITIONS",
     "Agent",
+    "BoardWrite",
     "Endpoint",
     "Lifecycle",
     "Message",
