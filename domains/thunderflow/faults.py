@@ -9,7 +9,7 @@ import psycopg
 import redis
 from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import DatabaseError
+from django.db import InterfaceError, OperationalError
 from pydantic import ValidationError
 
 VALIDATION, TRANSIENT, TIMEOUT = "validation", "transient", "timeout"
@@ -19,8 +19,13 @@ CLASSES = (VALIDATION, TRANSIENT, TIMEOUT, DEPENDENCY, PERMANENT, SECURITY)
 RETRIED = frozenset({TRANSIENT, TIMEOUT, DEPENDENCY})
 """Classes of errors after which another try may go better."""
 
+AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+"""Raised when the database is away or undid a transaction; raw statements raise psycopg's own."""
+
 # Retries of what the database undid for others' sake: serialization failure, deadlock, lock not available.
 _UNDONE = (psycopg.errors.TransactionRollback, psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled)
+# What constraints and types refuse, they refuse again.
+_REFUSED = (psycopg.IntegrityError, psycopg.DataError)
 
 
 class Failed(Exception):
@@ -43,11 +48,11 @@ def classify(error: BaseException) -> str:
         return VALIDATION
     if isinstance(error, PermissionDenied | PermissionError):
         return SECURITY
-    if isinstance(error.__cause__, _UNDONE):
+    if isinstance(error, _UNDONE) or isinstance(error.__cause__, _UNDONE):
         return TRANSIENT
     if isinstance(error, redis.RedisError | ConnectionError):
         return DEPENDENCY
-    if isinstance(error, DatabaseError) and isinstance(error.__cause__, psycopg.IntegrityError | psycopg.DataError):
+    if isinstance(error, _REFUSED) or isinstance(error.__cause__, _REFUSED):
         return PERMANENT
     return TRANSIENT
 

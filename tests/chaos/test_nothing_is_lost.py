@@ -231,13 +231,18 @@ def check_events(disturbed: Disturbed) -> None:
 
 
 def check_streams(disturbed: Disturbed) -> None:
-    """No number of a stream is missing or used twice, and its counter is where it ends."""
+    """Each zone has told something, and the log is whole."""
+    assert len(check_log(disturbed)) > disturbed.ask("SELECT count(*) FROM pac_zones")[0][0] > 0
+
+
+def check_log(disturbed: Disturbed) -> list[tuple[Any, ...]]:
+    """No number of a stream is missing or used twice, and its counter is where it ends. Returns a row a stream."""
     rows = disturbed.ask(
         """SELECT s.name, s.seq, count(e.*), count(DISTINCT e.seq), min(e.seq), max(e.seq)
            FROM event_streams s LEFT JOIN events e ON e.stream = s.name GROUP BY s.name, s.seq"""
     )
-    assert len(rows) > disturbed.ask("SELECT count(*) FROM pac_zones")[0][0] > 0
     assert not [row for row in rows if not row[1] == row[2] == row[3] == row[5] or row[4] != 1]
+    return rows
 
 
 def check_barrier(disturbed: Disturbed) -> None:

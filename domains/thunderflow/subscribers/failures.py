@@ -12,7 +12,7 @@ from uuid import UUID
 from domains import sql
 from domains.ids import new_id
 from domains.thunderflow import faults, metrics
-from domains.thunderflow.actions import NewEvent, publish
+from domains.thunderflow.actions import NewEvent, publish_many
 from domains.thunderflow.events import STREAM, DeadLettered
 from domains.thunderflow.queries import StoredEvent
 from domains.thunderflow.subscribers import statements
@@ -58,6 +58,15 @@ class Failures:
         self.subscriber, self.subscription_id = subscriber, subscription_id
         self._ids = {"subscription": subscription_id, "shard": shard}
         self._key = (subscription_id, shard)
+        self._told: list[NewEvent] = []
+
+    def begin(self) -> None:
+        """A transaction begins."""
+        self._told = []
+
+    def end(self) -> None:
+        """Tell what became of events, as late in the transaction as can be."""
+        publish_many(self._told)
 
     def parked_streams(self) -> set[str]:
         """Names of streams that are held back."""
@@ -68,8 +77,11 @@ class Failures:
         found = sql.fetch_rows(statements.DUE, self._key)
         return Parked(*found[0]) if found else None
 
-    def failed(self, parked: Parked, event: StoredEvent, error: Exception) -> None:
-        """The event on which a stream stands, or shall stand, failed: hold it back, or bury the event and go on."""
+    def failed(self, parked: Parked, event: StoredEvent, error: Exception) -> Parked | None:
+        """The event on which a stream stands, or shall stand, failed: hold it back, or bury the event.
+
+        Returns where the stream goes on, at once, after a burial.
+        """
         error_class, attempts = faults.classify(error), parked.attempts + 1
         row = _NEW | self._ids | _what(event) | _why(error)
         row |= {"attempts": attempts, "died": parked.died, "error_class": error_class}
@@ -77,9 +89,11 @@ class Failures:
         hopeless = parked.died >= HOPELESS and error_class != faults.DEPENDENCY
         if hopeless or self.subscriber.retry.gives_up(error_class, attempts, parked.failing_s()):
             self._bury(event, row)
-            self.hold(Parked(event.stream, event.seq + 1, event.position + 1, died=parked.died + 1))
-        else:
-            sql.execute(statements.PARK, row | {"delay_s": self.subscriber.retry.delay_s(attempts)})
+            behind = Parked(event.stream, event.seq + 1, event.position + 1, died=parked.died + 1)
+            self.hold(behind)
+            return behind
+        sql.execute(statements.PARK, row | {"delay_s": self.subscriber.retry.delay_s(attempts)})
+        return None
 
     def hold(self, parked: Parked) -> None:
         """Hold a stream back at an event that has not failed; it is due at once."""
@@ -117,7 +131,7 @@ class Failures:
             event_seq=event.seq, event_position=event.position, attempts=row["attempts"],
             error_class=row["error_class"], error=row["error"][:500],
         )  # fmt: skip
-        publish(NewEvent(STREAM, DeadLettered.topic, payload, causation_id=event.id))
+        self._told.append(NewEvent(STREAM, DeadLettered.topic, payload, causation_id=event.id))
 
     # --- Dead letters that an operator sends again -------------------------------------------------------
 

@@ -15,10 +15,11 @@ from uuid import UUID
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from domains.ids import new_id
 from domains.thunderflow import hints
+from domains.thunderflow.faults import AWAY
 from domains.thunderflow.subscribers import leases
 from domains.thunderflow.subscribers.declared import Subscriber
 from domains.thunderflow.subscribers.leases import RENEW_S, Held
@@ -70,7 +71,7 @@ class Worker(threading.Thread):
             return self.shard.run()
         except Abandoned:
             return False
-        except DatabaseError as error:
+        except AWAY as error:
             if not self.shard.abandoned:
                 logger.warning("%s: the database is away: %s", self.shard.name, error)
         except Exception:
@@ -125,7 +126,7 @@ class Process:
                 self._settle_shards()
                 self._declared = True
             self._hold(leases.turn(self.id, list(self.subscribers), self.workers))
-        except DatabaseError as error:
+        except AWAY as error:
             logger.warning("the database is away: %s", error)
             connection.close()
 
@@ -165,7 +166,7 @@ class Process:
             self.hung.append(worker)
             try:
                 self._start(key, worker.shard.abandon(work), paused=worker.paused)
-            except DatabaseError as error:
+            except AWAY as error:
                 logger.warning("%s hangs, and the database is away: %s", worker.shard.name, error)
                 del self.workers[key]  # begun anew at the next turn
                 connection.close()
@@ -199,6 +200,6 @@ class Process:
             worker.join(max(0.0, deadline - time.monotonic()))
         try:
             leases.leave(self.id)
-        except DatabaseError as error:
+        except AWAY as error:
             logger.warning("the leases run out by themselves: %s", error)
         connection.close()

@@ -149,9 +149,12 @@ class Shard:
         """A transaction with the cursor locked. Yields its position; None while somebody else works at it."""
         with transaction.atomic():
             self._first = True
+            self.failures.begin()
             rows = sql.fetch_rows(statements.LOCK_CURSOR, self._key)
             yield rows[0][0] if rows else None
             self._check()
+            if not transaction.get_rollback():
+                self.failures.end()
 
     def _read(self, position: int) -> tuple[list[StoredEvent], int, set[str]]:
         """What comes next, up to where that looked, and streams that are parked."""
@@ -292,18 +295,21 @@ class Shard:
         return queries.fetch_events(statements.READ_STREAM, params)
 
     def _work_off(self, parked: Parked, events: Sequence[StoredEvent], most: int, attempt: Try) -> int:
-        """Handle a parked stream's events until one fails; at its end it is parked no more. Returns how many."""
-        for done, event in enumerate(events):
-            if (error := attempt(event)) is not None:
-                stands = parked if done == 0 else Parked.at(event)
-                self.failures.failed(stands, event, error)
+        """Handle a parked stream's events until one is held back; at its end it is parked no more. Returns how many."""
+        done, stands = 0, parked
+        for event in events:
+            if (error := attempt(event)) is None:
+                done, stands = done + 1, Parked(event.stream, event.seq + 1, event.position + 1)
+                continue
+            at = stands if stands.seq == event.seq else Parked.at(event, died=stands.died)
+            if (behind := self.failures.failed(at, event, error)) is None:
                 return done
+            stands = behind
         if len(events) < most:
             self.failures.release(parked.stream)
         else:
-            last = events[-1]
-            self.failures.hold(Parked(last.stream, last.seq + 1, last.position + 1))
-        return len(events)
+            self.failures.hold(stands)
+        return done
 
     def _send_again(self) -> bool:
         """Handle one dead letter anew: out of order, and marked so."""
@@ -336,7 +342,8 @@ class Shard:
         if work.event is not None:
             error = TimeoutError(f"it took longer than {self.subscriber.timeout_s:g} s")
             with transaction.atomic():
-                self.failures.timed_out(work.event, error)
+                successor.failures.timed_out(work.event, error)
+                successor.failures.end()
         return successor
 
 

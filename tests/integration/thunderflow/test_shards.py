@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
+from domains import sql
 from domains.thunderflow import faults, queries
 from domains.thunderflow.events import DeadLettered
 from domains.thunderflow.faults import Failed, RetryPolicy
@@ -310,5 +312,12 @@ def test_classes_of_errors() -> None:
     assert faults.classify(ConnectionRefusedError()) == "dependency"
     assert faults.classify(KeyError("x")) == "transient"
     assert faults.classify(Failed("permanent", "x")) == "permanent"
+    for refused in ("SELECT 1/0", "INSERT INTO event_streams (name) VALUES (NULL)"):
+        with pytest.raises(psycopg.Error) as raised, transaction.atomic():
+            sql.execute(refused)
+        assert faults.classify(raised.value) == "permanent"
+        with pytest.raises(DatabaseError) as wrapped, transaction.atomic(), connection.cursor() as cursor_:
+            cursor_.execute(refused)
+        assert faults.classify(wrapped.value) == "permanent"
     with pytest.raises(ValueError, match="no class of errors"):
         Failed("odd", "x")

@@ -1,0 +1,40 @@
+"""Somebody who publishes without rest, until it is killed: python -m tests.chaos.publishing WRITER"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+
+import django
+
+STREAMS = 12
+
+
+def publish(writer: int) -> None:
+    """A few events a transaction, one in ten of which is rolled back."""
+    from django.db import OperationalError, connection, transaction
+
+    from domains.thunderflow.actions import NewEvent, publish_many
+    from tests.chaos.following import Noise
+
+    chance, number = random.Random(writer), 0
+    while True:
+        streams = chance.choices(range(STREAMS), k=chance.randint(1, 6))
+        try:
+            with transaction.atomic():
+                noise = [Noise(writer=writer, number=number + i) for i in range(len(streams))]
+                publish_many([NewEvent(f"chaos:{s}", Noise.topic, n) for s, n in zip(streams, noise, strict=True)])
+                if chance.random() < 0.1:
+                    transaction.set_rollback(True)
+        except OperationalError:
+            connection.close()
+            time.sleep(0.1)
+            continue
+        number += len(streams)
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    django.setup()
+    publish(int(sys.argv[1]))
