@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
 
 from domains import sql
-from domains.ids import new_raw_id
-from domains.thunderflow import context, hints
+from domains.thunderflow import context, encoding, hints
 from domains.thunderflow.payloads import Payload
-
-_COLUMNS = {
-    "seq": "int8",
-    "id": "uuid",
-    "correlation_id": "uuid",
-    "causation_id": "uuid",
-    "event_version": "int2",
-    "priority": "int2",
-    "stream": "text",
-    "topic": "text",
-    "actor": "text",
-    "node": "text",
-    "payload": "jsonb",
-}
 
 
 @dataclass(slots=True)
@@ -54,31 +39,28 @@ def publish_many(events: Sequence[NewEvent]) -> dict[str, int]:
     sql.require_transaction("publish")
     if not events:
         return {}
-    counts = Counter(event.stream for event in events)
+    counts = Counter([event.stream for event in events])
     rows = sql.fetch_rows(
         "SELECT name, seq FROM event_begin(%s::text[], %s::bigint[])", [list(counts), list(counts.values())]
     )
     last = dict(rows)
     transaction.on_commit(hints.tell)
-    sql.copy("events", _COLUMNS, _rows(events, {name: seq - counts[name] for name, seq in rows}))
+    sql.copy_encoded("events", encoding.COLUMNS, _rows(events, {name: seq - counts[name] for name, seq in rows}))
     return last
 
 
-def _rows(events: Sequence[NewEvent], seq: dict[str, int]):  # type: ignore[no-untyped-def]
+def _rows(events: Sequence[NewEvent], seq: dict[str, int]) -> Iterator[bytes]:
+    """Each event's row; `seq` holds how far each stream was before."""
     here, node = context.current(), context.node()
     for event in events:
-        seq[event.stream] += 1
-        payload = event.payload
-        yield (
-            seq[event.stream],
-            new_raw_id(),
-            here.correlation_id,
+        seq[event.stream] = number = seq[event.stream] + 1
+        yield encoding.row(
+            number,
+            encoding.shared(here.correlation_id, event.payload.version, event.priority),
             event.causation_id or here.causation_id,
-            payload.version,
-            event.priority,
-            event.stream,
-            event.topic,
             event.actor or here.actor,
             node,
-            vars(payload),  # encoded as it is: validated when it was made
+            event.stream,
+            event.topic,
+            event.payload,
         )
