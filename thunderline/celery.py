@@ -10,6 +10,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_process_init
 
+from domains.thunderflow import propagation
 from thunderline.embedded.processes import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "thunderline.settings")
@@ -17,6 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "thunderline.settings")
 app = Celery("thunderline")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+propagation.connect()
 
 
 @worker_process_init.connect
