@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -89,8 +89,10 @@ class Worker(threading.Thread):
 class Process:
     """Serves the shards that it holds, until it is stopped."""
 
-    def __init__(self, subscribers: Sequence[Subscriber]) -> None:
+    def __init__(self, subscribers: Sequence[Subscriber], *, may_work: Callable[[], bool] = lambda: True) -> None:
+        """`may_work` is asked each second; while it says no, all of them rest."""
         self.id: UUID = new_id()
+        self._may_work = may_work
         self.subscribers = {one.name: one for one in subscribers}
         self.workers: dict[tuple[UUID, int], Worker] = {}
         self.hung: list[Worker] = []
@@ -143,14 +145,15 @@ class Process:
     def _hold(self, held: Sequence[Held]) -> None:
         """Begin what is new, end what is gone."""
         wanted = {(one.subscription_id, one.shard): one for one in held}
+        resting = not self._may_work()
         for key in self.workers.keys() - wanted.keys():
             worker = self.workers.pop(key)
             worker.stop()
             self._leaving.append(worker)
         for key, one in wanted.items():
             if key not in self.workers:
-                self._start(key, Shard(self.subscribers[one.name], *key), paused=one.paused)
-            self.workers[key].paused = one.paused
+                self._start(key, Shard(self.subscribers[one.name], *key), paused=one.paused or resting)
+            self.workers[key].paused = one.paused or resting
         self._leaving = [worker for worker in self._leaving if worker.is_alive()]
 
     def _start(self, key: tuple[UUID, int], shard: Shard, *, paused: bool) -> None:

@@ -109,6 +109,17 @@ def test_until_everything_is_handled() -> None:
     assert seen.whats == [str(n) for n in range(500)]
 
 
+def test_while_it_may_not_work_all_of_them_rest() -> None:
+    seen, allowed = Seen(), [False]
+    tell_some("a", "1")
+    process = Process([declared(seen)], may_work=lambda: allowed[0])
+    process.run(until_idle=True)
+    assert seen.whats == []
+    allowed[0] = True
+    Process([declared(seen)], may_work=lambda: allowed[0]).run(until_idle=True)
+    assert seen.whats == ["1"]
+
+
 def test_the_number_of_shards_stays() -> None:
     Process([declared(Seen(), shards=2)]).run(until_idle=True)
     process = Process([declared(Seen(), shards=5)])

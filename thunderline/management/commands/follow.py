@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from domains.thunderblock import guards
 from domains.thunderflow.subscribers import all_subscribers
 from domains.thunderflow.subscribers.process import Process
 
@@ -25,7 +26,15 @@ class Command(BaseCommand):
         if unknown := [name for name in names if name not in declared]:
             there = ", ".join(declared) or "none at all"
             raise CommandError(f"no code declares a subscriber called {unknown[0]!r}; there are: {there}")
-        process = Process([declared[name] for name in names or declared])
+        process = Process([declared[name] for name in names or declared], may_work=_may_work)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: process.stop())
         process.run(until_idle=once)
+
+
+def _may_work() -> bool:
+    try:
+        guards.require("thunderflow")
+    except guards.DomainInactive:
+        return False
+    return True
