@@ -1,4 +1,4 @@
-"""`manage.py events tail [PATTERN]`: watch the world's history as it is written."""
+"""`manage.py events`: watch the world's history as it is written, ask what caused what, and how the log stands."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 from rich.console import Console
 from rich.text import Text
 
+from domains.console import between, console, table, write_json
 from domains.thunderflow import patterns, queries
+from domains.thunderflow.statistics import Statistics, statistics
+from domains.thunderflow.trace import MOST, WITHIN_S, Trace, trace
 
 _COLOURS = {"zone": "cyan", "agent": "green", "system": "yellow", "world": "magenta"}
 
@@ -29,7 +34,45 @@ class Command(BaseCommand):
         tail.add_argument("--count", type=int, metavar="N", help="end after N events")
         tail.add_argument("--json", action="store_true", help="one JSON object a line")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+        tracing = verbs.add_parser("trace", help="what one request or heartbeat set off, as a tree of causes")
+        tracing.add_argument("correlation_id", type=UUID, help="the X-Correlation-ID of an answer, or of any event")
+        tracing.add_argument(
+            "--within", type=between(float, 0, 366 * 86_400), default=WITHIN_S, metavar="SECONDS",
+            help=f"look so long after its begin ({WITHIN_S:.0f}); an id from outside: so long back from now",
+        )  # fmt: skip
+        stats = verbs.add_parser("stats", help="how the log stands: topics, streams, rate, size, subscribers' lag")
+        stats.add_argument(
+            "--last",
+            type=between(int, 1, 100_000_000),
+            default=100_000,
+            metavar="N",
+            help="count the newest N (100000)",
+        )
+        for each in (tracing, stats):
+            each.add_argument("--json", action="store_true", help="one JSON document")
+
+    def handle(self, *args: Any, verb: str, **options: Any) -> None:
+        getattr(self, f"do_{verb}")(**options)
+
+    def do_trace(self, *, correlation_id: UUID, within: float, json: bool, **_: Any) -> None:
+        found = trace(correlation_id, within_s=within, now=timezone.now())
+        if json:
+            steps = [{"depth": step.depth, **asdict(step.event)} for step in found.steps]
+            write_json(self.stdout, {"since": found.since, "until": found.until, "events": steps})
+            return
+        if not found.steps:
+            between_them = f"from {found.since:%Y-%m-%d %H:%M:%S} to {found.until:%Y-%m-%d %H:%M:%S} UTC"
+            raise CommandError(f"no event of {correlation_id} {between_them}; --within looks further")
+        print_trace(console(self.stdout), found)
+
+    def do_stats(self, *, last: int, json: bool, **_: Any) -> None:
+        found = statistics(within=last)
+        if json:
+            write_json(self.stdout, asdict(found))
+        else:
+            print_statistics(console(self.stdout), found)
+
+    def do_tail(self, **options: Any) -> None:
         try:
             patterns.to_regex(options["pattern"])
         except patterns.BadPattern as error:
@@ -70,9 +113,43 @@ class Printer:
     def __call__(self, event: queries.StoredEvent) -> None:
         line = Text(f"{event.at:%H:%M:%S} ", style="dim")
         line.append(f"{event.position:>8} ", style="dim")
-        line.append(event.topic, style=_COLOURS.get(event.topic.split(".")[0], "white"))
-        line.append("  " + describe(event.payload))
-        self.console.print(line)
+        self.console.print(line + _told(event))
+
+
+def _told(event: queries.StoredEvent) -> Text:
+    line = Text(event.topic, style=_COLOURS.get(event.topic.split(".")[0], "white"))
+    return line.append("  " + describe(event.payload), style="default")
+
+
+def print_trace(out: Console, found: Trace) -> None:
+    """Effects stand under their cause, a step further in; the milliseconds are those since the first event."""
+    first = min(step.event.at for step in found.steps)
+    for step in found.steps:
+        event = step.event
+        line = Text(f"{(event.at - first).total_seconds() * 1000:>9,.0f} ms {event.position:>8} ", style="dim")
+        line.append("  " * step.depth + ("└ " if step.depth else ""), style="dim")
+        line.append_text(_told(event)).append(f"  {event.actor}", style="dim")
+        out.print(line)
+    if len(found.steps) == MOST:
+        out.print(Text(f"Only the first {MOST:,} events are shown.", style="yellow"))
+
+
+def print_statistics(out: Console, found: Statistics) -> None:
+    """A few lines, then tables."""
+    out.print(f"position {found.newest:,}, settled up to {found.settled:,}")
+    out.print(f"{found.leaves} leaves, {found.bytes / 1e6:,.1f} MB")
+    out.print(f"{found.events:,} events among the newest {found.within:,} positions, {found.per_s:,} a second\n")
+    out.print(table(["topic", "events"], found.topics.items(), numbers=["events"]))
+    out.print()
+    out.print(table(["streams", "events"], found.streams.items(), numbers=["events"]))
+    if found.subscriptions:
+        columns = ["subscriber", "pattern", "lag", "handled", "parked", "dead letters", "breaker", "paused"]
+        rows = [
+            (s.name, s.pattern, s.lag, s.handled, s.parked, s.dead_letters, s.breaker, "yes" if s.paused else "")
+            for s in found.subscriptions
+        ]
+        out.print()
+        out.print(table(columns, rows, numbers=columns[2:6]))
 
 
 def describe(payload: dict[str, Any]) -> str:
