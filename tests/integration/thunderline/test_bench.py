@@ -81,3 +81,27 @@ def test_steps_with_a_model_are_counted_and_compared_with_a_bare_client() -> Non
     assert "answers" in figures["checked"]
     assert figures["mixed"]["rule_ticks_per_s_alone"] > 0
     assert figures["mixed"]["rule_ticks_per_s_mixed"] > 0
+
+
+@pytest.mark.usefixtures("databases")
+def test_the_blackboard_is_measured_beside_plain_tables() -> None:
+    done = bench("blackboard", "--keys", "1000", "--rounds", "20", "--json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    for name in ("put_ms", "get_ms", "query_ms", "limit_put_ms", "limit_get_ms", "limit_query_by_suffix_ms"):
+        assert 0 < figures[name]["p50"] <= figures[name]["p99"], name
+    assert figures["query_ms"]["p99"] >= figures["query_by_prefix_ms"]["p99"]
+    assert "1000 entries" in figures["checked"]
+
+
+@pytest.mark.usefixtures("databases")
+def test_events_are_counted_and_compared_with_a_bare_copy() -> None:
+    done = bench("events", "--seconds", "0.8", "--json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["publish_per_s"] > 0
+    assert figures["copy_per_s"] > 0
+    assert figures["ratio"] == pytest.approx(figures["publish_per_s"] / figures["copy_per_s"], abs=0.001)
+    assert 0 < figures["single_ms"]["p50"] <= figures["single_ms"]["p99"]
+    assert figures["payload_bytes"] >= 200
+    assert "no gap" in figures["checked"]
