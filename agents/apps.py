@@ -1,7 +1,3 @@
-from datetime import timedelta
-
-from django.conf import settings
-
 from domains.lifecycle import DomainConfig, Tick, clock_opened
 
 
@@ -28,9 +24,6 @@ class ThunderpacConfig(DomainConfig):
 
     def on_tick(self, tick: Tick) -> None:
         from agents import partitions
-        from agents.minds import calls
 
         if tick.number % 600 == 0:
             partitions.ensure_ahead(tick.at)
-        if tick.number % 60 == 0:
-            calls.forget(tick.at - timedelta(days=settings.CONFIG.keep_calls_days))

@@ -11,7 +11,7 @@ from domains import sql
 from domains.thunderflow import partitions as thunderflow
 
 DAYS_AHEAD = 7
-LOOK_EVERY_S = 600.0
+LOOK_EVERY_S = 60.0
 
 _looked_at: float | None = None
 
@@ -25,7 +25,7 @@ def ensure_ahead(now: datetime) -> int:
 
 
 def ensure_now_and_then() -> None:
-    """Before ticks: see to it, at most every ten minutes and process, that there is a leaf for what they write."""
+    """Before ticks: see to it, at most once a minute and process, that there is a leaf for what they write."""
     global _looked_at
     if _looked_at is None or time.monotonic() - _looked_at > LOOK_EVERY_S:
         ensure_ahead(datetime.now(UTC))

@@ -128,8 +128,21 @@ class Config(BaseSettings):
     )
     reasoners: int = Field(1, ge=0, le=64, description="Processes that ask models what their agents do.")
     followers: int = Field(1, ge=0, le=64, description="Processes that let subscribers have their events.")
-    keep_calls_days: int = Field(
-        30, ge=1, le=36500, description="Days that the record of a model call is kept; what it cost stays counted."
+    event_leaf: int = Field(
+        1_000_000,
+        ge=10_000,
+        le=1_000_000_000,
+        description="Events in a partition of the log that is made from now on; retention lets whole ones go.",
+    )
+    disk_low_percent: float = Field(
+        10, ge=0, le=90, description="Free part of the disk below which operators are told."
+    )
+    disk_low_mb: int = Field(
+        2_000, ge=0, le=10_000_000, description="The same in megabytes; the percentage counts up to ten times as many."
+    )
+    disk_critical_percent: float = Field(5, ge=0, le=90, description="Free part of the disk below which worlds wait.")
+    disk_critical_mb: int = Field(
+        1_000, ge=0, le=10_000_000, description="The same in megabytes; the percentage counts up to ten times as many."
     )
     chunk_size: int = Field(200, ge=1, le=1000, description="Most agents that one transaction ticks.")
     eager_domains: bool = Field(

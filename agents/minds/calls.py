@@ -141,9 +141,14 @@ def _storable(text: str) -> str:
     return text.replace("\0", "").encode("utf-8", "ignore").decode()[:KEPT_ANSWER]
 
 
-def forget(before: datetime) -> int:
+def forget(before: datetime, *, most: int = FORGOTTEN_AT_ONCE) -> int:
     """Delete some of the calls that were begun before an aware instant; what they cost stays counted. How many."""
-    return sql.execute(FORGET, [UUID(int=int(before.timestamp() * 1000) << 80), FORGOTTEN_AT_ONCE])
+    return sql.execute(FORGET, [first_id(before), most])
+
+
+def first_id(at: datetime) -> UUID:
+    """Calls that were begun before an aware instant have lesser ids."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
 def lose(call_ids: Sequence[UUID]) -> None:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from django.db import connection, transaction
 from psycopg.errors import LockNotAvailable
@@ -5,11 +7,14 @@ from psycopg.errors import LockNotAvailable
 from domains.lifecycle import Tick, domain
 from domains.thunderflow import partitions, queries
 from domains.thunderflow.actions import publish_many
-from domains.thunderflow.partitions import AHEAD, LEAF_SIZE
+from domains.thunderflow.partitions import AHEAD
 from tests.integration.thunderflow.told import told
 from tests.threads import at_once, threads, wait_for_lock
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("commits")]
+
+LEAF_SIZE = 1_000_000
+"""As the settings have it unless told otherwise."""
 
 
 def leaf(number: int) -> str:
@@ -120,3 +125,48 @@ def test_the_domain_is_well_when_the_log_can_be_read() -> None:
     flow = domain("thunderflow")
     flow.activate(Tick(1, None))  # type: ignore[arg-type]
     assert flow.health() == {"settled": 0}
+
+
+def bounds() -> list[tuple[int, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT low, high FROM event_leaf_bounds() ORDER BY low")
+        return cursor.fetchall()
+
+
+def test_leaves_of_another_size_go_on_from_the_highest_bound() -> None:
+    end = (AHEAD + 1) * LEAF_SIZE
+    go_to(end - LEAF_SIZE // 2)
+    assert partitions.ensure_ahead(3 * LEAF_SIZE) == AHEAD
+    try:
+        found = bounds()
+        assert found[AHEAD + 1] == (end, end + 3 * LEAF_SIZE)
+        assert all(high == low for (_, high), (low, _) in pairwise(found))
+        go_to(end + LEAF_SIZE)
+        assert partitions.ensure_ahead(100) == 1
+        assert bounds()[-1] == (found[-1][1], found[-1][1] + 100)
+    finally:
+        drop_above(end)
+
+
+def test_a_sequence_past_all_leaves_gets_one_that_has_its_last_value() -> None:
+    far = 100 * LEAF_SIZE + 7
+    go_to(far)
+    try:
+        assert partitions.ensure_ahead() == AHEAD + 1
+        assert (100 * LEAF_SIZE, 101 * LEAF_SIZE) in bounds()
+        with transaction.atomic():
+            publish_many([told("test:1", 1)])
+        assert leaf_counts() == {leaf(100): 1}
+    finally:
+        drop_above((AHEAD + 1) * LEAF_SIZE)
+
+
+def test_the_oldest_position_is_the_first_leaf_s() -> None:
+    assert partitions.oldest() == 1
+
+
+def drop_above(position: int) -> None:
+    with connection.cursor() as cursor:
+        for low, _ in bounds():
+            if low >= position:
+                cursor.execute(f"DROP TABLE events_p{low}")

@@ -1,0 +1,106 @@
+"""What agents leave behind for ever: tick logs, which go by whole days, and the record of model calls, by rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+from django.db import transaction
+
+from agents.minds import calls
+from domains import sql
+from domains.leaves import Leaf, LeafStore, attached
+from domains.retention import AGE, SIZE, Busy, Gone, Limits, Piece, Store, Tell, register
+
+PIECES_AT_ONCE = 20
+"""Pieces of model calls in one go: the rest follows a minute later."""
+
+SIZE_OF_CALLS = "SELECT pg_total_relation_size('mind_calls')"
+
+OLDEST_CALL = "SELECT started_at FROM mind_calls ORDER BY id LIMIT 1"
+
+OLD_CALLS = """
+SELECT count(*) FROM (SELECT 1 FROM mind_calls WHERE id < %s AND status <> 'open' ORDER BY id LIMIT %s) AS old
+"""
+
+# Deleted rows leave room that new ones take, and the file does not shrink: so rows are counted, by what old ones take.
+ROWS = """
+SELECT greatest(pg_stat_get_live_tuples('mind_calls'::regclass), 0),
+       (SELECT coalesce(avg(pg_column_size(o.request) + pg_column_size(o.answer)), 0)
+        FROM (SELECT request, answer FROM mind_calls ORDER BY id LIMIT 200) AS o)
+"""
+BESIDE = 500
+"""Bytes of a call besides question and answer, with its index entries."""
+
+
+class TickLogs(LeafStore):
+    """`tick_logs`: one leaf a day."""
+
+    name = table = "tick_logs"
+    usual = Limits(keep_days=30, max_bytes=10_000_000_000)
+
+    def oldest_at(self) -> datetime | None:
+        """The beginning of the first day that is kept."""
+        if not sql.fetch_rows("SELECT 1 FROM tick_logs LIMIT 1"):
+            return None
+        return min((_instant(leaf.low) for leaf in attached(self.table) if not leaf.pending), default=None)
+
+    def pieces(self, leaves: list[Leaf], now: datetime) -> list[Piece]:
+        """Days (UTC) that are over; a tick that began at midnight may still be writing, so they are so for an hour."""
+        over = sorted((_instant(leaf.high), leaf) for leaf in leaves if _instant(leaf.high) <= now - timedelta(hours=1))
+        return [Piece(leaf.name, leaf.rows, leaf.bytes, high) for high, leaf in over]
+
+
+def _instant(bound: str) -> datetime:
+    return datetime.fromisoformat(bound).astimezone(UTC)
+
+
+class ModelCalls(Store):
+    """`mind_calls`; what was spent stays counted. Calls under way stay."""
+
+    name = "model_calls"
+    usual = Limits(keep_days=30, max_bytes=2_000_000_000)
+
+    def size_bytes(self) -> int:
+        """The table with its indexes and long values."""
+        return int(sql.fetch_rows(SIZE_OF_CALLS)[0][0])
+
+    def oldest_at(self) -> datetime | None:
+        """When the oldest call was begun."""
+        rows = sql.fetch_rows(OLDEST_CALL)
+        return rows[0][0] if rows else None
+
+    def due(self, limits: Limits, now: datetime) -> list[Piece]:
+        """Pieces of at most 5,000 calls: those that are too old, by whole hours, else the oldest above the ceiling."""
+        live, width = sql.fetch_rows(ROWS)[0]
+        each = int(width) + BESIDE
+        if before := limits.before(now):
+            before = before.replace(minute=0, second=0, microsecond=0)
+            most = PIECES_AT_ONCE * calls.FORGOTTEN_AT_ONCE
+            if old := sql.fetch_rows(OLD_CALLS, [calls.first_id(before), most])[0][0]:
+                return _batches(old, each, before, AGE)
+        if limits.max_bytes is None or live * each <= limits.max_bytes:
+            return []
+        return _batches(-(-(live * each - limits.max_bytes) // each), each, now, SIZE)
+
+    def let_go(self, piece: Piece, tell: Tell) -> None:
+        """Delete one batch of the oldest. Raises: Busy."""
+        before = piece.newest_at or datetime.now(UTC)
+        try:
+            with transaction.atomic():
+                sql.execute("SET LOCAL lock_timeout = '2s'")
+                if rows := calls.forget(before, most=piece.rows):
+                    tell(Gone(piece.name, rows, piece.bytes * rows // piece.rows, piece.reason))
+        except psycopg.OperationalError as error:
+            raise Busy(str(error).strip()) from error
+
+
+def _batches(rows: int, each: int, before: datetime, reason: str) -> list[Piece]:
+    name = f"calls before {before:%Y-%m-%d %H:%M}" if reason == AGE else "the oldest calls"
+    step = calls.FORGOTTEN_AT_ONCE
+    counts = [min(step, rows - done) for done in range(0, rows, step)][:PIECES_AT_ONCE]
+    return [Piece(name, count, count * each, before, reason) for count in counts]
+
+
+register(TickLogs())
+register(ModelCalls())
