@@ -68,7 +68,7 @@ def check() -> Health:
     asked = {"redis": _pool.submit(_redis), "database": _pool.submit(_database)}
     until = time.monotonic() + TIMEOUT_S
     parts = _answer(asked["redis"], until, ["redis"])
-    parts |= _answer(asked["database"], until, ["database", "heartbeat", "domains", "workers", "minds"])
+    parts |= _answer(asked["database"], until, ["database", "heartbeat", "domains", "workers", "minds", "disk"])
     essential = {parts[name].state for name in ("database", "redis", "heartbeat")}
     status = DOWN if DOWN in essential else OK
     if status == OK and any(part.state != OK for part in parts.values()):
@@ -107,12 +107,14 @@ def _database() -> dict[str, Part]:
         heart, heart_ms = _timed(heartbeat.stats)
         domains, domains_ms = _timed(registry.domains)
         thinking, minds_ms = _timed(usage.health)
+        room, disk_ms = _timed(registry.disk)
     return {
         "database": Part(OK, database_ms),
         "heartbeat": _heartbeat(heart, heart_ms),
         "domains": _domains(domains, domains_ms),
         "workers": _workers(heart, domains, domains_ms),
         "minds": Part(DEGRADED if thinking["waiting"] else OK, minds_ms, thinking),
+        "disk": _disk(room, disk_ms),
     }
 
 
@@ -148,6 +150,13 @@ def _domains(domains: list[registry.DomainStatus], ms: float) -> Part:
     active = sum(domain.status == "active" for domain in domains)
     detail: dict[str, Any] = {"active": active, "known": len(domains), "not_active": resting, "faults": faults}
     return Part(OK if domains and active == len(domains) else DEGRADED, ms, detail)
+
+
+def _disk(room: registry.DiskRoom | None, ms: float) -> Part:
+    """Of the database; one on another machine is that machine's business."""
+    if room is None:
+        return Part(OK, ms, {"level": "unknown"})
+    return Part(OK if room.level == "ok" else DEGRADED, ms, asdict(room))
 
 
 def _workers(heart: heartbeat.Stats, domains: list[registry.DomainStatus], ms: float) -> Part:

@@ -75,6 +75,14 @@ class Moment(Collector):
             lag.add_metric([name], max(0, target - at))
         yield tick
         yield lag
+        if room := registry.disk():
+            yield GaugeMetricFamily(
+                "thunderline_disk_free_bytes", "Room on the database's disk, as last looked at", value=room.free_bytes
+            )
+        sizes = GaugeMetricFamily("thunderline_store_bytes", "What is kept, with indexes", labels=["store"])
+        for store, size in registry.store_sizes().items():
+            sizes.add_metric([store], size)
+        yield sizes
         yield from _followed()
 
 

@@ -2,7 +2,7 @@ from domains.lifecycle import DomainConfig, Tick
 
 
 class ThundergridConfig(DomainConfig):
-    """Worlds and zones; each heartbeat lets the clocks of running worlds go on."""
+    """Worlds and zones; each heartbeat lets the clocks of running worlds go on, unless the disk is nearly full."""
 
     name = "zones"
     label = "zones"
@@ -11,6 +11,14 @@ class ThundergridConfig(DomainConfig):
     verbose_name = "Worlds"
 
     def on_tick(self, tick: Tick) -> None:
+        from domains.thunderblock import queries as thunderblock
         from zones.actions import clock
 
-        clock.open_all()
+        if not thunderblock.waits():
+            clock.open_all()
+
+    def health(self) -> dict[str, object]:
+        from domains.thunderblock import queries as thunderblock
+
+        reason = thunderblock.waits()
+        return {"waits": reason} if reason else {}

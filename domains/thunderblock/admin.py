@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -7,9 +9,10 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from domains.readonly import Log
-from domains.thunderblock import actions
-from domains.thunderblock.models import ActiveDomain
+from domains.readonly import Lasting, Log, actor
+from domains.thunderblock import actions, retention
+from domains.thunderblock.doors import Refusing
+from domains.thunderblock.models import ActiveDomain, RetentionPolicy
 
 STATUS_COLOURS = {"active": "success", "crashed": "danger", "waiting": "warning", "restarting": "warning"}
 
@@ -44,3 +47,29 @@ class ActiveDomainAdmin(Log, ModelAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whoever may change domains may switch them."""
         return request.user.has_perm("thunderblock.change_activedomain")
+
+
+@admin.register(RetentionPolicy)
+class RetentionPolicyAdmin(Refusing, Lasting, ModelAdmin):
+    """How much is kept; rows come with the stores and stay."""
+
+    domain = "thunderblock"
+    refusals = (retention.RetentionError,)
+    list_display = ["store", "enabled", "keep_days", "max_bytes", "shown_held_by", "looked_at"]
+    fields = ["store", "enabled", "keep_days", "max_bytes", "shown_held_by", "looked_at"]
+    readonly_fields = ["store", "shown_held_by", "looked_at"]
+
+    @display(description="held up by")
+    def shown_held_by(self, policy: RetentionPolicy) -> str:
+        """Subscribers that have not read what should go."""
+        return ", ".join(policy.held_by)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: RetentionPolicy, form: Any, change: bool) -> None:
+        """Only what was edited is written, and told."""
+        retention.set_policy(
+            obj.store, by=actor(request), **{name: form.cleaned_data[name] for name in form.changed_data}
+        )

@@ -1,4 +1,4 @@
-"""What state the domains are in."""
+"""What state the domains are in, what is kept for how long, and how much room there is."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from domains.retention import Piece, stores
+from domains.thunderblock import retention
 from domains.thunderblock.events import STREAM
-from domains.thunderblock.models import ActiveDomain, Status
+from domains.thunderblock.models import ActiveDomain, Disk, DiskLevel, RetentionPolicy, Status
 from domains.thunderflow import queries as thunderflow
 
 FAULT_AFTER = timedelta(seconds=30)
@@ -92,8 +94,76 @@ def _fault(row: ActiveDomain, now: datetime) -> str | None:
         return f"has waited {_seconds(row.waiting_since, now)} s for a heartbeat"
     if row.status == Status.ACTIVE and row.ticked_at and now - row.ticked_at > FAULT_AFTER:
         return f"has had no tick for {_seconds(row.ticked_at, now)} s"
+    if row.status == Status.ACTIVE and row.metadata.get("waits"):
+        return f"waits: {row.metadata['waits']}"
     return None
 
 
 def _seconds(since: datetime, now: datetime) -> int:
     return int((now - since).total_seconds())
+
+
+# --- What is kept, and the room for it -----------------------------------------------------------------------
+
+STALE_AFTER = timedelta(minutes=5)
+"""A look at the disk that is older says nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskRoom:
+    """How much room the database's disk has. `reason` is a sentence when what can wait shall wait, else empty."""
+
+    level: str
+    free_bytes: int
+    total_bytes: int
+    reason: str
+
+
+def disk(now: datetime | None = None) -> DiskRoom | None:
+    """The disk as it was last looked at; None when it is on another machine, or was not looked at for long."""
+    row = Disk.objects.filter(looked_at__gt=(now or timezone.now()) - STALE_AFTER).first()
+    if row is None:
+        return None
+    left = f"{row.free_bytes / 1e9:.1f} GB of {row.total_bytes / 1e9:.0f} GB are free"
+    reason = f"the disk is nearly full: {left}" if row.level == DiskLevel.CRITICAL else ""
+    return DiskRoom(row.level, row.free_bytes, row.total_bytes, reason)
+
+
+def waits() -> str:
+    """Why what can wait shall wait just now; empty when it may go on. One query."""
+    room = disk()
+    return room.reason if room else ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """A store, its policy, and what that comes to. `goes` are pieces that should go, those that are held up too."""
+
+    store: str
+    size_bytes: int
+    oldest_at: datetime | None
+    enabled: bool
+    keep_days: int | None
+    max_bytes: int | None
+    goes: list[Piece]
+
+
+def kept(now: datetime) -> list[StoreStatus]:
+    """Every store that has a policy, by name. A few queries each."""
+    return [
+        StoreStatus(
+            store=policy.store,
+            size_bytes=(store := stores()[policy.store]).size_bytes(),
+            oldest_at=store.oldest_at(),
+            enabled=policy.enabled,
+            keep_days=policy.keep_days,
+            max_bytes=policy.max_bytes,
+            goes=store.due(retention.limits(policy), now),
+        )
+        for policy in RetentionPolicy.objects.filter(store__in=stores())
+    ]
+
+
+def store_sizes() -> dict[str, int]:
+    """Bytes on disk by store. One query of the catalogue each."""
+    return {name: store.size_bytes() for name, store in stores().items()}

@@ -68,7 +68,7 @@ def test_who_is_signed_in_and_not_staff_is_a_stranger(alive: None, client: Clien
 
 def test_staff_see_every_part(alive: None, as_operator: Client) -> None:
     body = as_operator.get("/health").json()
-    assert body["parts"].keys() == {"database", "redis", "heartbeat", "domains", "workers", "minds"}
+    assert body["parts"].keys() == {"database", "redis", "heartbeat", "domains", "workers", "minds", "disk"}
     for part in body["parts"].values():
         assert part["state"] == "ok"
         assert 0 <= part["latency_ms"] < 2000
