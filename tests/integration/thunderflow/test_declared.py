@@ -11,6 +11,7 @@ from agents.engine import loop
 from agents.minds.mind import Mind
 from agents.models import Agent
 from domains.thunderblock import actions as domains
+from domains.thunderblock import retention
 from domains.thunderflow.actions import publish
 from domains.thunderflow.models import Event
 from domains.thunderflow.payloads import Payload, declared, payload_type
@@ -24,10 +25,14 @@ pytestmark = pytest.mark.django_db
 # Told only when the machinery itself fails; tests/integration/agents/test_failures.py makes it fail.
 FAULTS = {"zone.*.tick_failed", "zone.*.environment_failed"}
 
+# Told when something goes for good or the disk runs low; tests/integration/thunderblock/ sees to that.
+UPKEEP = {"system.retention_applied", "system.retention_blocked", "system.disk_low", "system.disk_ok"}
+
 
 def a_day() -> None:
     domains.start_all(now=datetime.now(UTC), eager=True)
     domains.switch_off("thundergate", reason="test", now=datetime.now(UTC))
+    retention.set_policy("events", by="user:ada", keep_days=7)
     world = make_world(zones=2, agents=6, spec={"stats": {"energy": 40.0}})
     world.zones.filter(ordinal=0).update(entropy=1.0)
     with transaction.atomic():
@@ -78,7 +83,7 @@ def test_every_event_s_payload_is_what_its_topic_declares() -> None:
         assert event.event_version == kind.version
         told[kind] = told.get(kind, 0) + 1
     shipped = {topic for topic, kind in declared().items() if not kind.__module__.startswith("tests.")}
-    assert {kind.topic for kind in told} == shipped - FAULTS
+    assert {kind.topic for kind in told} == shipped - FAULTS - UPKEEP
 
 
 def test_every_event_of_a_zone_is_in_its_own_stream() -> None:
