@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -57,7 +58,7 @@ class NamespaceFilter(admin.SimpleListFilter):
         name = self.value()
         if name is None:
             return queryset
-        return queryset.filter(key__gte=name, key__lt=f"{name}/").filter(key__regex=rf"^{name}(\.|$)")
+        return queryset.filter(key__gte=name, key__lt=f"{name}/", key__regex=rf"^{re.escape(name)}(\.|$)")
 
 
 class LastingFilter(admin.SimpleListFilter):
@@ -74,7 +75,7 @@ class LastingFilter(admin.SimpleListFilter):
         return queryset.filter(expires_at__isnull=self.value() == "good") if self.value() else queryset
 
 
-class EntryForm(forms.ModelForm):  # type: ignore[type-arg]
+class EntryForm(forms.ModelForm):
     """An entry as it was when the form was made: `seen` is the version that saving replaces."""
 
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False, initial=0)

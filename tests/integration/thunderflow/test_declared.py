@@ -13,6 +13,7 @@ from agents.models import Agent
 from domains.thunderblock import actions as domains
 from domains.thunderblock import retention
 from domains.thunderflow.actions import publish
+from domains.thunderflow.blackboard import actions as blackboard
 from domains.thunderflow.models import Event
 from domains.thunderflow.payloads import Payload, declared, payload_type
 from tests.factories import make_user
@@ -23,7 +24,7 @@ from zones.models import Permission, Zone
 pytestmark = pytest.mark.django_db
 
 # Told only when the machinery itself fails; tests/integration/agents/test_failures.py makes it fail.
-FAULTS = {"zone.*.tick_failed", "zone.*.environment_failed"}
+FAULTS = {"zone.*.tick_failed", "zone.*.environment_failed", "agent.*.board_refused"}
 
 # Told when something goes for good or the disk runs low; tests/integration/thunderblock/ sees to that.
 UPKEEP = {"system.retention_applied", "system.retention_blocked", "system.disk_low", "system.disk_ok"}
@@ -55,6 +56,7 @@ def a_day() -> None:
     mind = Mind()
     while mind.round([], []).waiting or mind.queue.ready:  # there is no endpoint to ask: the rules decide
         pass
+    blackboard.put("town.clock", "noon", by="user:ada")
     agents.stop_calls(by="user:ada", reason="a test")
     agents.allow_calls(by="user:ada")
 
@@ -94,5 +96,7 @@ def test_every_event_of_a_zone_is_in_its_own_stream() -> None:
             assert stream == f"{first}:{second}"
         elif first == "agent":
             assert stream.startswith("zone:")
+        elif first == "blackboard":
+            assert stream == f"blackboard:{second}"
         else:
             assert stream == first

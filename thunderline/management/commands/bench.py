@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from domains.console import between
-from thunderline.bench import minds, ticks
+from thunderline.bench import blackboard, events, minds, ticks
 
 
 class Command(BaseCommand):
@@ -31,14 +31,19 @@ class Command(BaseCommand):
         thinking.add_argument(
             "--mixed", type=between(int, 0, 1_000_000), default=5000, help="agents of the mixed crowd; 0: none (5000)"
         )
-        for each in (verb, thinking):
+        publishing = verbs.add_parser("events", help="durable events a second")
+        board = verbs.add_parser("blackboard", help="milliseconds to put, get and query shared knowledge")
+        board.add_argument("--keys", type=between(int, 100, 10_000_000), default=100_000)
+        board.add_argument("--rounds", type=between(int, 10, 1_000_000), default=2000, help="calls of each kind (2000)")
+        board.add_argument("--json", action="store_true", help="one JSON object on standard output")
+        for each in (verb, thinking, publishing):
             each.add_argument(
                 "--seconds", type=between(float, 0.1, 3600), default=30.0, help="for product and limit each (30)"
             )
             each.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
     def handle(self, *args: Any, verb: str, json: bool, **options: Any) -> None:
-        bench: Any = {"ticks": ticks, "minds": minds}[verb]
+        bench: Any = {"blackboard": blackboard, "ticks": ticks, "minds": minds, "events": events}[verb]
         wanted = {name: value for name, value in options.items() if name in bench.OPTIONS}
         with Console(stderr=True).status("starting") as status:
             figures = bench.run(**wanted, say=status.update)
