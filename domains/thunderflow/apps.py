@@ -10,6 +10,8 @@ class ThunderflowConfig(DomainConfig):
     verbose_name = "Events"
 
     def ready(self) -> None:
+        from domains.thunderflow import checks  # noqa: F401
+
         from domains.thunderflow.blackboard import tools  # noqa: F401
 
     def activate(self, tick: Tick) -> None:
