@@ -1,3 +1,5 @@
+from django.utils.module_loading import autodiscover_modules
+
 from domains.lifecycle import DomainConfig, Tick
 
 
@@ -12,6 +14,7 @@ class ThunderflowConfig(DomainConfig):
     def ready(self) -> None:
         from domains.thunderflow import checks  # noqa: F401
 
+        autodiscover_modules("subscribers")
         from domains.thunderflow.blackboard import tools  # noqa: F401
 
     def activate(self, tick: Tick) -> None:
@@ -22,9 +25,11 @@ class ThunderflowConfig(DomainConfig):
     def on_tick(self, tick: Tick) -> None:
         from domains.thunderflow import partitions
         from domains.thunderflow.blackboard import actions as blackboard
+        from domains.thunderflow.subscribers import actions as subscribers
 
         partitions.ensure_ahead()
         blackboard.expire_all()
+        subscribers.watch_piles()
 
     def health(self) -> dict[str, object]:
         from domains.thunderflow import queries
