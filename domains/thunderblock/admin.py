@@ -12,7 +12,7 @@ from unfold.decorators import display
 from domains.readonly import Lasting, Log, actor
 from domains.thunderblock import actions, retention
 from domains.thunderblock.doors import Refusing
-from domains.thunderblock.models import ActiveDomain, RetentionPolicy
+from domains.thunderblock.models import ActiveDomain, Disk, RetentionPolicy
 
 STATUS_COLOURS = {"active": "success", "crashed": "danger", "waiting": "warning", "restarting": "warning"}
 
@@ -73,3 +73,8 @@ class RetentionPolicyAdmin(Refusing, Lasting, ModelAdmin):
         retention.set_policy(
             obj.store, by=actor(request), **{name: form.cleaned_data[name] for name in form.changed_data}
         )
+
+
+@admin.register(Disk)
+class DiskAdmin(Log, ModelAdmin):
+    list_display = ["level", "free_bytes", "total_bytes", "looked_at"]
