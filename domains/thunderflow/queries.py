@@ -50,6 +50,29 @@ class StoredEvent:
         return cls(**{**kept, **ids, "at": datetime.fromisoformat(kept["at"]), "redelivered": redelivered})
 
 
+class Reach:
+    """How far ahead to look for so many events: about twice as far as they lay the last time.
+
+    A statement that looks through much more than it returns may be planned as a sort of all of it.
+    """
+
+    MOST = 100_000
+    """Positions that one look scans at most, so that a rare topic's reader moves on too."""
+
+    def __init__(self, wanted: int) -> None:
+        self.wanted = wanted
+        self._span = 2 * wanted
+
+    def end(self, after: int, upto: int) -> int:
+        """Where the next look ends, at most at `upto`."""
+        return min(upto, after + self._span)
+
+    def learn(self, after: int, reached: int, *, enough: bool) -> None:
+        """A look from `after` to `reached` found as many as were wanted, or not."""
+        span = 2 * (reached - after) if enough else 4 * self._span
+        self._span = min(self.MOST, max(2 * self.wanted, span))
+
+
 def fetch_events(query: str, params: Sequence[object] | Mapping[str, object]) -> list[StoredEvent]:
     """Events that a statement selects by `FIELDS`."""
     return [StoredEvent(*row) for row in sql.fetch_rows(query, params, binary=True)]

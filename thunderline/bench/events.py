@@ -12,11 +12,12 @@ import orjson
 
 from domains import sql
 from domains.thunderflow import partitions
+from thunderline.bench import followers
 from thunderline.bench.arena import Arena, arena
 from thunderline.bench.ticks import Report
 from thunderline.config import BASE_DIR
 
-OPTIONS = ("seconds",)
+OPTIONS = ("seconds", "replayed")
 TURNS = 4
 """How often product and limit take turns."""
 PUBLISHERS = 2
@@ -24,11 +25,13 @@ WARM_UP_S = 1.0
 SINGLE_S = 5.0
 
 
-def run(*, seconds: float, say: Report = lambda _: None) -> dict[str, Any]:
-    """Measure each thing in a database of its own. Returns the figures by name."""
+def run(*, seconds: float, replayed: int, say: Report = lambda _: None) -> dict[str, Any]:
+    """Measure in a database of its own: publishing, then following what was published. Returns the figures by name."""
     figures: dict[str, Any] = {"publishers": PUBLISHERS, "seconds": seconds}
     with arena() as place:
+        followers.prepare()
         figures |= publishing(place, seconds, say)
+        figures |= followers.measure(place, seconds, replayed, say)
     return figures
 
 
@@ -45,6 +48,7 @@ def publishing(place: Arena, seconds: float, say: Report) -> dict[str, Any]:
                 say(f"turn {turn + 1} of {TURNS}: {verb}")
                 partitions.ensure_ahead()  # no heartbeat sees to it here
                 sql.execute("TRUNCATE bare_events")
+                partitions.ensure_ahead()
                 count, rate = _together(processes, verb, seconds / TURNS)
                 rates[verb].append(rate)
                 published += count if verb == "publish" else 0
@@ -64,7 +68,7 @@ def publishing(place: Arena, seconds: float, say: Report) -> dict[str, Any]:
 def check(published: int) -> str:
     """Compare what was published with what the log holds. Raises: RuntimeError."""
     ((stored, gaps),) = sql.fetch_rows(
-        """SELECT (SELECT count(*) FROM events),
+        """SELECT (SELECT count(*) FROM events WHERE stream LIKE 'zone:%%'),
                   (SELECT count(*) FROM (SELECT stream, count(*) AS n, max(seq) AS last FROM events GROUP BY 1) s
                    WHERE n <> last)"""
     )

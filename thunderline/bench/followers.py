@@ -5,31 +5,36 @@ The subscribers here write a row an event. Real `manage.py follow` processes loa
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from statistics import quantiles
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import psycopg
-from django.db import transaction
+from django.db import connection, transaction
+from django.utils import timezone
 
 from domains import sql
+from domains.thunderblock import actions as thunderblock
 from domains.thunderflow import queries
-from domains.thunderflow.actions import publish
+from domains.thunderflow.actions import NewEvent, publish
+from domains.thunderflow.payloads import Payload
 from domains.thunderflow.subscribers import StoredEvent, actions, get, leases, subscriber
 from domains.thunderflow.subscribers import queries as standing
 from domains.thunderflow.subscribers.replay import replay
 from thunderline.bench.arena import Arena
+from thunderline.bench.ticks import Report
 from thunderline.config import BASE_DIR
 
 PROCESSES = 2
 WAIT_S = 60.0
-WAKES_PER_S = 100
+WAKES_PER_S, WAKE_S = 100, 20.0
+CONSUMED = 400_000
+"""Events that wait."""
 CHANNEL = "bench_effects"
 
 EFFECTS = """
@@ -38,13 +43,13 @@ CREATE TABLE bench_effects (stream text, seq bigint, position bigint, at timesta
 _COLUMNS = {"stream": "text", "seq": "int8", "position": "int8"}
 
 
-@subscriber(name="bench", pattern="bench.**", batch=1000, shards=PROCESSES)
+@subscriber(name="bench", pattern="zone.**", batch=1000, shards=PROCESSES)
 def write(events: Sequence[StoredEvent]) -> None:
     """A row an event."""
     sql.copy("bench_effects", _COLUMNS, [(event.stream, event.seq, event.position) for event in events])
 
 
-@subscriber(name="bench-wake", pattern="bench_wake.**", batch=1000)
+@subscriber(name="bench-wake", pattern="bench.wake", batch=1000)
 def tell(events: Sequence[StoredEvent]) -> None:
     """A row an event, of which the benchmark hears when it is committed."""
     write(events)
@@ -53,6 +58,7 @@ def tell(events: Sequence[StoredEvent]) -> None:
 
 def prepare() -> None:
     """Tables and subscriptions. Call it before anything is published."""
+    thunderblock.start_all(now=timezone.now(), eager=True)
     sql.execute(EFFECTS)
     leases.declare([get("bench"), get("bench-wake")])
     actions.pause("bench", by="bench")
@@ -85,26 +91,57 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def consume_per_s(count: int) -> float:
-    """Events that wait handled by the processes a second, with a row each; all of them must be there afterwards."""
-    before = _effects()
+def measure(place: Arena, seconds: float, replayed: int, say: Report) -> dict[str, Any]:
+    """Events that wait, events as they come, and history once more. Needs a log with events of zones."""
+    say("followers begin")
+    with processes(place):
+        say("events that wait")
+        figures: dict[str, Any] = {"consume_per_s": round(consume_per_s(), 1)}
+        say("a hundred events a second")
+        figures["wake_ms"] = wake_ms(min(seconds, WAKE_S))
+    say(f"the last {replayed:,} events once more")
+    return figures | replay_rate(replayed)
+
+
+def consume_per_s() -> float:
+    """Events that wait handled a second by all processes, with a row each; all of them must be there afterwards."""
+    settled = queries.settled()
+    begin = max(0, settled - CONSUMED)
+    actions.rewind("bench", to=begin, by="bench")
+    count = int(
+        sql.fetch_rows("SELECT count(*) FROM events WHERE position > %s AND topic LIKE 'zone.%%'", [begin])[0][0]
+    )
+    sql.execute("TRUNCATE bench_effects")
+    before = _handled()
     actions.resume("bench", by="bench")
-    _until(lambda: _effects() > before)
-    started, first = time.perf_counter(), _effects()
-    _until(lambda: _effects() >= count, seconds=600)
+    _until(lambda: _handled() > before)
+    started, first = time.perf_counter(), _handled()
+    _until(lambda: _handled() - before >= count, seconds=600)
     took = time.perf_counter() - started
     if (found := sql.fetch_rows("SELECT count(*), count(DISTINCT position) FROM bench_effects")[0]) != (count, count):
         raise RuntimeError(f"{found} rows and positions for {count} events")
     actions.pause("bench", by="bench")
-    return (count - first) / took
+    return (before + count - first) / took
 
 
-def wake_ms(event: Any, seconds: float) -> dict[str, float]:
+def _handled() -> int:
+    return next(one.handled for one in standing.standings() if one.name == "bench")
+
+
+class Waking(Payload):
+    """One of a hundred a second."""
+
+    topic: ClassVar[str] = "bench.wake"
+
+    words: str
+
+
+def wake_ms(seconds: float) -> dict[str, float]:
     """From the return of a commit to the commit of the effect, at a hundred single events a second."""
     sent: dict[int, float] = {}
     heard: dict[int, float] = {}
-    url = sql.raw().info.dsn
-    with psycopg.connect(url, password=os.environ.get("PGPASSWORD"), autocommit=True) as server:
+    event = NewEvent("bench", Waking.topic, Waking(words="wake up " * 25))
+    with psycopg.connect(**connection.get_connection_params() | {"autocommit": True}) as server:
         server.execute(f"LISTEN {CHANNEL}")
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
@@ -128,7 +165,7 @@ def _hear(server: psycopg.Connection[Any], heard: dict[int, float], seconds: flo
         heard.update((int(seq), now) for seq in word.payload.split())
 
 
-def replayed(count: int) -> dict[str, float]:
+def replay_rate(count: int) -> dict[str, float]:
     """The newest `count` events sent to the subscriber again by this process: events a second, and how memory grew."""
     sql.execute("TRUNCATE bench_effects")
     last = queries.settled()

@@ -74,7 +74,7 @@ def declare(subscribers: Iterable[Subscriber]) -> None:
     The number of shards stays what it was at first: streams would change hands with their order.
     """
     with transaction.atomic():
-        sql.execute("SELECT pg_advisory_xact_lock(1163284301, 2)")
+        sql.execute("SELECT pg_advisory_xact_lock(1163284301, 4)")
         known = {row.name: row for row in Subscription.objects.all()}
         names = {one.name for one in subscribers}
         Subscription.objects.filter(name__in=names, declared=False).update(declared=True)

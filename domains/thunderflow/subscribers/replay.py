@@ -11,16 +11,15 @@ from domains.thunderflow import context, queries
 from domains.thunderflow.queries import StoredEvent
 from domains.thunderflow.subscribers.declared import Subscriber
 
-WINDOW = 50_000
-"""Positions that one statement looks through."""
-
 
 def events(*, first: int, last: int, pattern: str = "**", most: int = 1000) -> Iterator[tuple[list[StoredEvent], int]]:
     """Events between two positions, both included, in order, with where each batch ends. Raises: BadPattern."""
-    after, last = first - 1, min(last, queries.settled())
+    after, last, reach = first - 1, min(last, queries.settled()), queries.Reach(most)
     while after < last:
-        upto = min(last, after + WINDOW)
-        found, after = queries.read(after=after, upto=upto, pattern=pattern, limit=most)
+        upto = reach.end(after, last)
+        found, reached = queries.read(after=after, upto=upto, pattern=pattern, limit=most)
+        reach.learn(after, reached, enough=len(found) == most)
+        after = reached
         yield found, after
 
 

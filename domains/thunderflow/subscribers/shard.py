@@ -26,8 +26,6 @@ from domains.thunderflow.subscribers.failures import Failures, Parked
 
 logger = logging.getLogger(__name__)
 
-WINDOW = 100_000
-"""Positions that one look scans at most, so that a rare topic's cursor moves on too."""
 LOOK_S = 1.0
 """How often a cursor is written that passed nothing of its own, and dead letters are looked for."""
 PARKED_AT_ONCE = 200
@@ -76,6 +74,7 @@ class Shard:
         self._seen = 0
         """Up to here nothing is ours, as far as it is not written."""
         self._looked = float("-inf")
+        self._reach = queries.Reach(subscriber.batch)
 
     def run(self) -> bool:
         """Do what is next. Returns whether there may be more to do at once."""
@@ -161,7 +160,7 @@ class Shard:
         parked = self.failures.parked_streams()
         self._parked = bool(parked)
         after = max(position, self._seen)
-        upto = min(queries.settled(), after + WINDOW)
+        upto = self._reach.end(after, queries.settled())
         if upto <= after:
             return [], after, parked
         limit = 1 if self._solo else self.subscriber.batch
@@ -170,7 +169,9 @@ class Shard:
             "shards": self.subscriber.shards, "shard": self.shard,
         }  # fmt: skip
         events = queries.fetch_events(statements.READ, params)
-        return events, events[-1].position if len(events) == limit else upto, parked
+        reached = events[-1].position if len(events) == limit else upto
+        self._reach.learn(after, reached, enough=len(events) == limit)
+        return events, reached, parked
 
     def _move(self, position: int, reached: int, done: int, *, write: bool) -> None:
         """Write the cursor. When nothing came of it that can wait: a scan can be repeated."""

@@ -32,6 +32,9 @@ class Command(BaseCommand):
             "--mixed", type=between(int, 0, 1_000_000), default=5000, help="agents of the mixed crowd; 0: none (5000)"
         )
         publishing = verbs.add_parser("events", help="durable events a second")
+        publishing.add_argument(
+            "--replayed", type=between(int, 1, 100_000_000), default=1_000_000, help="events sent again (1000000)"
+        )
         board = verbs.add_parser("blackboard", help="milliseconds to put, get and query shared knowledge")
         board.add_argument("--keys", type=between(int, 100, 10_000_000), default=100_000)
         board.add_argument("--rounds", type=between(int, 10, 1_000_000), default=2000, help="calls of each kind (2000)")

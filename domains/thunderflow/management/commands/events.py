@@ -12,11 +12,13 @@ import orjson
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from rich.console import Console
+from rich.progress import Progress
 from rich.text import Text
 
 from domains.console import between, console, table, write_json
 from domains.thunderflow import patterns, queries
 from domains.thunderflow.statistics import Statistics, statistics
+from domains.thunderflow.subscribers import all_subscribers, replay
 from domains.thunderflow.trace import MOST, WITHIN_S, Trace, trace
 
 _COLOURS = {"zone": "cyan", "agent": "green", "system": "yellow", "world": "magenta"}
@@ -48,7 +50,12 @@ class Command(BaseCommand):
             metavar="N",
             help="count the newest N (100000)",
         )
-        for each in (tracing, stats):
+        again = verbs.add_parser("replay", help="history between two positions: printed, or sent to a subscriber again")
+        again.add_argument("--from", dest="first", type=int, required=True, metavar="POSITION", help="where it begins")
+        again.add_argument("--to", dest="last", type=int, metavar="POSITION", help="where it ends (now)")
+        again.add_argument("--pattern", help="only topics like this (all; with --subscriber, its own)")
+        again.add_argument("--subscriber", metavar="NAME", help="let this subscriber handle them once more")
+        for each in (tracing, stats, again):
             each.add_argument("--json", action="store_true", help="one JSON document")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
@@ -71,6 +78,48 @@ class Command(BaseCommand):
             write_json(self.stdout, asdict(found))
         else:
             print_statistics(console(self.stdout), found)
+
+    def do_replay(self, *, first: int, last: int | None, **options: Any) -> None:
+        until = queries.settled() if last is None else last
+        if not 1 <= first <= until:
+            raise CommandError(f"--from {first} --to {until} names nothing: the log goes from 1 to {queries.settled()}")
+        try:
+            if options["subscriber"]:
+                self._send(first, until, **options)
+                return
+            for batch, _ in replay.events(first=first, last=until, pattern=options["pattern"] or "**"):
+                for event in batch:
+                    (print_json if options["json"] else Printer())(event)
+        except patterns.BadPattern as error:
+            raise CommandError(str(error)) from error
+
+    def _send(self, first: int, last: int, *, subscriber: str, pattern: str | None, json: bool, **_: Any) -> None:
+        """With a bar on standard error. One that is cut off says where to go on."""
+        declared = {one.name: one for one in all_subscribers()}
+        if subscriber not in declared:
+            raise CommandError(
+                f"no code declares a subscriber {subscriber!r}; there are: {', '.join(declared) or 'none'}"
+            )
+        reached = first - 1
+
+        def done(_: int, position: int) -> None:
+            nonlocal reached
+            bar.update(task, completed=(reached := position) - first + 1)
+
+        with Progress(console=Console(stderr=True), disable=json) as bar:
+            task = bar.add_task(f"to {subscriber}", total=last - first + 1)
+            try:
+                count = replay.replay(declared[subscriber], first=first, last=last, pattern=pattern, done=done)
+            except patterns.BadPattern:
+                raise
+            except (Exception, KeyboardInterrupt) as error:
+                raise CommandError(
+                    f"{error!r}; what came before has taken effect: go on with --from {reached + 1}"
+                ) from error
+        if json:
+            write_json(self.stdout, {"count": count, "from": first, "to": last})
+        else:
+            self.stdout.write(f"{count:,} events sent to {subscriber} again.")
 
     def do_tail(self, **options: Any) -> None:
         try:
