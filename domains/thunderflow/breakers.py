@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from domains.thunderflow.actions import NewEvent, publish
 from domains.thunderflow.events import STREAM, BreakerChanged
+from domains.thunderflow.faults import told
 from domains.thunderflow.models import Breaker
 
 FAILURES, REST_S = 5, 15.0
@@ -119,13 +120,13 @@ class Guard:
         opened = self._rows.opened_at
         return opened is not None and (timezone.now() - opened).total_seconds() < self.breaker.reset_timeout
 
-    def note(self, error: Exception | None) -> None:
+    def note(self, error: BaseException | None) -> None:
         """Count a try that was made: how it failed, or None."""
         if error is None and self._rows.state == pybreaker.STATE_CLOSED and not self._rows.counter:
             return  # as nearly always
         try:
             self.call(_outcome, error)
-        except Exception as same:
+        except BaseException as same:
             if same is not error and not isinstance(same, Open):
                 raise
 
@@ -140,11 +141,11 @@ class Guard:
 def _telling(rows: _Rows, function: Callable[..., T], args: tuple[Any, ...]) -> T:
     try:
         return function(*args)
-    except Exception as error:
-        rows.last_error = f"{type(error).__name__}: {error}"[:500]
+    except BaseException as error:
+        rows.last_error = told(error)[:500]
         raise
 
 
-def _outcome(error: Exception | None) -> None:
+def _outcome(error: BaseException | None) -> None:
     if error is not None:
         raise error

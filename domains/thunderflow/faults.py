@@ -38,6 +38,23 @@ class Failed(Exception):
         self.error_class = error_class
 
 
+TOLD = 2000
+"""Characters of an error that are kept."""
+
+
+def storable(text: str) -> str:
+    """What PostgreSQL can keep, cut to length."""
+    return text.replace("\0", "").encode("utf-8", "ignore").decode()[:TOLD]
+
+
+def told(error: BaseException) -> str:
+    """An error in a line that can be stored, even one that cannot say what it is."""
+    try:
+        return storable(f"{type(error).__name__}: {error}")
+    except Exception:
+        return storable(type(error).__name__)
+
+
 def classify(error: BaseException) -> str:
     """The class of an error. What nobody knows may be better the next time, and becomes a dead letter if not."""
     if isinstance(error, Failed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -46,8 +46,15 @@ class StoredEvent:
     @classmethod
     def of(cls, kept: Mapping[str, Any], *, redelivered: bool = False) -> StoredEvent:
         """The event that `plain` was made of."""
-        ids = {name: UUID(kept[name]) if kept[name] else None for name in ("id", "correlation_id", "causation_id")}
-        return cls(**{**kept, **ids, "at": datetime.fromisoformat(kept["at"]), "redelivered": redelivered})
+        values: dict[str, Any] = {name: kept.get(name) for name in cls.__dataclass_fields__}
+        for name in ("id", "correlation_id", "causation_id"):
+            values[name] = UUID(values[name]) if values[name] else None
+        values |= {"at": datetime.fromisoformat(kept["at"]), "redelivered": redelivered}
+        return cls(**values)
+
+    def with_payload(self, payload: dict[str, Any]) -> StoredEvent:
+        """The same with its payload in another shape."""
+        return replace(self, payload=payload)
 
 
 class Reach:

@@ -12,6 +12,8 @@ DATABASE = "thunderline"
 ROLE = "thunderline"
 # Part of the socket's name only: the servers listen on no network.
 PORT = 5432
+# A server that the network has cut off is given up within some ten seconds, and not waited for.
+KEEPALIVE = {"keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3", "tcp_user_timeout": "10000"}
 IDLE_IN_TRANSACTION_MS = 60_000
 
 
@@ -54,6 +56,7 @@ def django_database(url: str) -> dict[str, Any]:
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
+            **KEEPALIVE,
             **options,
             "server_side_binding": True,
             "options": f"{limit} {options.get('options', '')}".strip(),

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -17,7 +18,7 @@ from domains.thunderflow.models import Breaker, DeadLetter, Follower, ParkedStre
 from domains.thunderflow.subscribers import actions, queries
 
 
-class RewindForm(admin.helpers.ActionForm):
+class RewindForm(ActionForm):
     """Where "rewind" goes to."""
 
     position = forms.IntegerField(required=False, min_value=0, label="Position (for rewind)")

@@ -61,7 +61,7 @@ def _set_paused(name: str, paused: bool, *, by: str) -> None:
 
 
 def rewind(name: str, *, to: int, by: str) -> None:
-    """Let a subscriber handle again what came after a position; streams that are parked start there too.
+    """Let a subscriber handle again what came after a position; streams that were parked later start there too.
 
     Its effects come a second time, so it should be paused and made ready for that. Raises: SubscriptionError.
     """
@@ -74,7 +74,7 @@ def rewind(name: str, *, to: int, by: str) -> None:
             raise SubscriptionError(f"position {to} is not in the log, which goes from 0 to {settled}")
         list(Cursor.objects.select_for_update().filter(subscription=row).order_by("shard"))
         Cursor.objects.filter(subscription=row).update(position=to, updated_at=timezone.now())
-        ParkedStream.objects.filter(subscription=row).delete()
+        ParkedStream.objects.filter(subscription=row, position__gt=to).delete()
         _tell(name, "rewound", to)
 
 

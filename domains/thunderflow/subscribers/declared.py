@@ -12,6 +12,8 @@ from domains.thunderflow.patterns import to_regex
 from domains.thunderflow.queries import StoredEvent
 
 Handler = Callable[[Sequence[StoredEvent]], object]
+LONGEST_S = 50.0
+"""The application's sessions may be idle in a transaction for a minute."""
 _NAME = re.compile(r"[a-z][a-z0-9_.-]{0,99}")
 
 
@@ -39,6 +41,8 @@ class Subscriber:
             raise ValueError(f"{self.name!r} is no name for a subscriber: lower-case letters, digits and . _ -")
         if not (1 <= self.batch <= 10_000 and 1 <= self.shards <= 64 and self.timeout_s > 0):
             raise ValueError(f"{self.name}: a batch is 1 to 10,000 events, shards are 1 to 64, a timeout is above 0")
+        if not self.outside and self.timeout_s > LONGEST_S:
+            raise ValueError(f"{self.name}: a transaction is open for {LONGEST_S:g} s at most; use outside=True")
         to_regex(self.pattern)
 
 

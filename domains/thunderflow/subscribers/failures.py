@@ -22,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 HOPELESS = 3
 """After so many deaths in a row the next event of a stream has a single try, until one succeeds."""
-TOLD = 2000
-"""Characters of an error that are kept."""
 _NEW: dict[str, Any] = {
     "attempts": 0, "died": 0, "error_class": "", "error": "", "traceback": "", "first_failed_at": None, "delay_s": 0.0,
 }  # fmt: skip
@@ -45,6 +43,15 @@ class Parked:
     def at(cls, event: StoredEvent, *, died: int = 0) -> Parked:
         """Held back from an event on that has not failed yet."""
         return cls(event.stream, event.seq, event.position, died=died)
+
+    @classmethod
+    def behind(cls, event: StoredEvent, *, died: int = 0) -> Parked:
+        """Held back behind an event."""
+        return cls(event.stream, event.seq + 1, event.position + 1, died=died)
+
+    def standing_at(self, event: StoredEvent) -> Parked:
+        """The same at the stream's next event, whose tries are counted if it is the one that failed."""
+        return self if self.seq == event.seq else Parked.at(event, died=self.died)
 
     def failing_s(self) -> float:
         """Since the first failure."""
@@ -77,7 +84,7 @@ class Failures:
         found = sql.fetch_rows(statements.DUE, self._key)
         return Parked(*found[0]) if found else None
 
-    def failed(self, parked: Parked, event: StoredEvent, error: Exception) -> Parked | None:
+    def failed(self, parked: Parked, event: StoredEvent, error: BaseException) -> Parked | None:
         """The event on which a stream stands, or shall stand, failed: hold it back, or bury the event.
 
         Returns where the stream goes on, at once, after a burial.
@@ -89,7 +96,7 @@ class Failures:
         hopeless = parked.died >= HOPELESS and error_class != faults.DEPENDENCY
         if hopeless or self.subscriber.retry.gives_up(error_class, attempts, parked.failing_s()):
             self._bury(event, row)
-            behind = Parked(event.stream, event.seq + 1, event.position + 1, died=parked.died + 1)
+            behind = Parked.behind(event, died=parked.died + 1)
             self.hold(behind)
             return behind
         sql.execute(statements.PARK, row | {"delay_s": self.subscriber.retry.delay_s(attempts)})
@@ -104,20 +111,27 @@ class Failures:
         """A stream is held back no more."""
         sql.execute(statements.UNPARK, [self.subscription_id, stream])
 
-    def timed_out(self, event: StoredEvent, error: TimeoutError) -> None:
-        """The shard's next event, or a parked stream's next one, hung."""
+    def parked(self, stream: str) -> Parked | None:
+        """How a stream is held back, if it is."""
+        found = sql.fetch_rows(statements.PARKED_STREAM, [self.subscription_id, stream])
+        return Parked(*found[0]) if found else None
+
+    def interrupted(self, event: StoredEvent, error: BaseException, position: int) -> None:
+        """A call did not come back from an event that was the next one of the cursor, or of a parked stream.
+
+        `position` is the cursor's. What has taken effect meanwhile is left as it is.
+        """
         if event.redelivered:
             why = _why(error)
-            sql.execute(
-                """UPDATE event_dead_letters SET status = 'waiting', attempts = attempts + 1, error_class = 'timeout',
-                   error = %s, traceback = %s, failed_at = now() WHERE subscription_id = %s AND position = %s""",
-                [why["error"], why["traceback"], self.subscription_id, event.position],
-            )
+            params = [faults.classify(error), why["error"], why["traceback"], self.subscription_id, event.position]
+            sql.execute(statements.INTERRUPTED_AGAIN, params)
             return
-        sql.execute(statements.MOVE_PAST, [event.position, *self._key])
-        found = sql.fetch_rows(statements.PARKED_STREAM, [self.subscription_id, event.stream])
-        known = Parked(*found[0]) if found else None
-        self.failed(known if known and known.seq == event.seq else Parked.at(event), event, error)
+        known = self.parked(event.stream)
+        if known is not None and known.seq <= event.seq:
+            self.failed(known.standing_at(event), event, error)
+        elif known is None and event.position > position:
+            sql.execute(statements.MOVE_PAST, [event.position, *self._key])
+            self.failed(Parked.at(event), event, error)
 
     def _bury(self, event: StoredEvent, row: dict[str, Any]) -> None:
         """Keep the event as a dead letter, and tell it."""
@@ -140,7 +154,7 @@ class Failures:
         found = sql.fetch_rows(statements.SENT_AGAIN, self._key)
         return (found[0][0], StoredEvent.of(found[0][1], redelivered=True)) if found else None
 
-    def resolve(self, letter_id: UUID, error: Exception | None) -> None:
+    def resolve(self, letter_id: UUID, error: BaseException | None) -> None:
         """Note how that went."""
         if error is None:
             sql.execute(statements.HANDLED, [letter_id])
@@ -153,11 +167,6 @@ def _what(event: StoredEvent) -> dict[str, Any]:
     return {"stream": event.stream, "seq": event.seq, "position": event.position}
 
 
-def _why(error: Exception) -> dict[str, str]:
+def _why(error: BaseException) -> dict[str, str]:
     lines = "".join(traceback.format_exception(error, limit=-8))
-    return {"error": _storable(f"{type(error).__name__}: {error}"), "traceback": _storable(lines)}
-
-
-def _storable(text: str) -> str:
-    """What PostgreSQL can keep, cut to length."""
-    return text.replace("\0", "").encode("utf-8", "ignore").decode()[:TOLD]
+    return {"error": faults.told(error), "traceback": faults.storable(lines)}

@@ -20,6 +20,7 @@ from domains.thunderflow.subscribers.declared import Subscriber
 LEASE_S = 3.0
 """How long a process may keep silent before others take over its shards."""
 RENEW_S = 1.0
+MANY = 10_000
 
 HERE = """
 INSERT INTO event_followers (id, node, pid, seen_at) VALUES (%s, %s, %s, now())
@@ -78,6 +79,7 @@ def declare(subscribers: Iterable[Subscriber]) -> None:
         known = {row.name: row for row in Subscription.objects.all()}
         names = {one.name for one in subscribers}
         Subscription.objects.filter(name__in=names, declared=False).update(declared=True)
+        Subscription.objects.exclude(name__in=names).filter(declared=True).update(declared=False)
         for one in subscribers:
             if one.name not in known:
                 _begin(one)
@@ -100,14 +102,16 @@ def shards(names: Sequence[str]) -> dict[str, int]:
     return dict(Subscription.objects.filter(name__in=names).values_list("name", "shards"))
 
 
-def turn(holder: UUID, names: Sequence[str], held: Collection[tuple[UUID, int]]) -> list[Held]:
+def turn(holder: UUID, names: Sequence[str], held: Collection[tuple[UUID, int]], *, greedy: bool = False) -> list[Held]:
     """Tell that this process lives, renew its leases, and take its share of what is free. Returns what it holds.
+
+    One that is `greedy` takes all that is free.
 
     When that is more than its share, others wait for some: those at the end of the list are to be given back.
     """
     sql.execute(HERE, [holder, socket.gethostname(), os.getpid()])
     sql.execute(RENEW, [LEASE_S, holder])
-    share = sql.fetch_rows(SHARE, [list(names), LEASE_S + RENEW_S])[0][0]
+    share = MANY if greedy else sql.fetch_rows(SHARE, [list(names), LEASE_S])[0][0]
     if len(held) < share:
         sql.execute(CLAIM, [holder, LEASE_S, list(names), share - len(held)])
     mine = [Held(*row) for row in sql.fetch_rows(MINE, [holder])]

@@ -19,11 +19,13 @@ from django.db import connection
 
 from domains.ids import new_id
 from domains.thunderflow import hints
-from domains.thunderflow.faults import AWAY
-from domains.thunderflow.subscribers import leases
+from domains.thunderflow import queries as events
+from domains.thunderflow.faults import AWAY, told
+from domains.thunderflow.subscribers import leases, queries
+from domains.thunderflow.subscribers.calls import Abandoned
 from domains.thunderflow.subscribers.declared import Subscriber
 from domains.thunderflow.subscribers.leases import RENEW_S, Held
-from domains.thunderflow.subscribers.shard import Abandoned, Shard
+from domains.thunderflow.subscribers.shard import Shard
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +51,6 @@ class Worker(threading.Thread):
         super().__init__(name=f"follow {shard.name}", daemon=True)
         self.shard, self.paused = shard, paused
         self.stopping = False
-        self.idle = False
-        """It found nothing to do the last time."""
         self.woken = threading.Event()
 
     def run(self) -> None:
@@ -58,7 +58,6 @@ class Worker(threading.Thread):
         try:
             while not self.stopping and not self.shard.abandoned:
                 if self.paused or not self._step():
-                    self.idle = True
                     self.woken.wait(POLL_S)
                     self.woken.clear()
         finally:
@@ -67,14 +66,13 @@ class Worker(threading.Thread):
     def _step(self) -> bool:
         try:
             self.woken.clear()
-            self.idle = False
             return self.shard.run()
         except Abandoned:
             return False
         except AWAY as error:
             if not self.shard.abandoned:
-                logger.warning("%s: the database is away: %s", self.shard.name, error)
-        except Exception:
+                logger.warning("%s: the database is away: %s", self.shard.name, told(error))
+        except BaseException:
             logger.exception("%s", self.shard.name)
         connection.close()
         time.sleep(AWAY_S)
@@ -98,39 +96,51 @@ class Process:
         self.hung: list[Worker] = []
         self._leaving: list[Worker] = []
         self._declared = False
-        self._stop = threading.Event()
+        self._goal: int | None = None
+        self._stopping = False
 
     def stop(self) -> None:
-        """End as soon as what is under way is done."""
-        self._stop.set()
+        """End as soon as what is under way is done. May be called from a signal's handler."""
+        self._stopping = True
 
-    def run(self, *, until_idle: bool = False) -> None:
-        """Serve until `stop`; or, to help a script, until all that is settled has been handled. Raises: TooManyHung."""
+    def run(self, *, until_done: bool = False) -> None:
+        """Serve until `stop`; or, to help a script, until what had happened at the start has been handled.
+
+        Raises: TooManyHung.
+        """
         threading.Thread(target=self._listen, name="event hints", daemon=True).start()
         looked = float("-inf")
         try:
-            while not self._stop.is_set():
+            while not self._stopping:
                 if time.monotonic() - looked > RENEW_S:
                     looked = time.monotonic()
-                    self._turn()
+                    if self._turn(greedy=until_done) and until_done and self._done():
+                        return
                 self._watch()
-                if until_idle and self._declared and all(w.idle or w.paused for w in self.workers.values()):
-                    return
-                self._stop.wait(WATCH_S)
+                time.sleep(WATCH_S)
         finally:
             self._end()
 
-    def _turn(self) -> None:
+    def _done(self) -> bool:
+        """Whether everybody who is not paused has come to where the log ended at the start, and holds nothing back."""
+        if self._goal is None:
+            self._goal = events.settled()
+        mine = [one for one in queries.standings() if one.name in self.subscribers and not one.paused]
+        return not self._may_work() or all(one.position >= self._goal and not one.parked for one in mine)
+
+    def _turn(self, *, greedy: bool) -> bool:
         """Renew leases, and work at what they are for. Without the database, workers find out by themselves."""
         try:
             if not self._declared:
                 leases.declare(self.subscribers.values())
                 self._settle_shards()
                 self._declared = True
-            self._hold(leases.turn(self.id, list(self.subscribers), self.workers))
+            self._hold(leases.turn(self.id, list(self.subscribers), self.workers, greedy=greedy))
+            return True
         except AWAY as error:
             logger.warning("the database is away: %s", error)
             connection.close()
+            return False
 
     def _settle_shards(self) -> None:
         """Go by the number of shards that a subscription was begun with."""
@@ -146,10 +156,12 @@ class Process:
         """Begin what is new, end what is gone."""
         wanted = {(one.subscription_id, one.shard): one for one in held}
         resting = not self._may_work()
-        for key in self.workers.keys() - wanted.keys():
-            worker = self.workers.pop(key)
-            worker.stop()
-            self._leaving.append(worker)
+        for key, worker in list(self.workers.items()):
+            if key not in wanted:
+                worker.stop()
+                self._leaving.append(worker)
+            if key not in wanted or not worker.is_alive():
+                del self.workers[key]
         for key, one in wanted.items():
             if key not in self.workers:
                 self._start(key, Shard(self.subscribers[one.name], *key), paused=one.paused or resting)
@@ -167,27 +179,22 @@ class Process:
             if (work := worker.shard.overdue()) is None:
                 continue
             self.hung.append(worker)
-            try:
-                self._start(key, worker.shard.abandon(work), paused=worker.paused)
-            except AWAY as error:
-                logger.warning("%s hangs, and the database is away: %s", worker.shard.name, error)
-                del self.workers[key]  # begun anew at the next turn
-                connection.close()
+            self._start(key, worker.shard.abandon(work), paused=worker.paused)
         if len(self.hung) > MOST_HUNG:
             raise TooManyHung(f"{len(self.hung)} handlers hang: this process ends, and another one takes over")
 
     def _listen(self) -> None:
         """Hear hints; without Redis, events are found by looking."""
-        while not self._stop.is_set():
+        while not self._stopping:
             try:
                 with redis.Redis.from_url(settings.REDIS_URL) as server, server.pubsub() as channel:
                     channel.subscribe(hints.CHANNEL)
-                    while not self._stop.is_set():
+                    while not self._stopping:
                         if channel.get_message(ignore_subscribe_messages=True, timeout=1.0) is not None:
                             self.wake()
             except (redis.RedisError, OSError) as error:
                 logger.info("no hints for now: %s", error)
-                self._stop.wait(1.0)
+                time.sleep(1.0)
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -195,7 +202,7 @@ class Process:
             worker.woken.set()
 
     def _end(self) -> None:
-        self._stop.set()
+        self._stopping = True
         for worker in self.workers.values():
             worker.stop()
         deadline = time.monotonic() + STOP_S

@@ -20,7 +20,8 @@ SELECT s.name, s.pattern, s.shards, s.paused, s.declared,
                                                   AND l.holder IS NOT NULL),
        (SELECT count(*) FROM event_parked_streams p WHERE p.subscription_id = s.id),
        (SELECT count(*) FROM event_dead_letters d WHERE d.subscription_id = s.id AND d.status = 'waiting'),
-       coalesce((SELECT b.state FROM circuit_breakers b WHERE b.name = 'handler:' || s.name), 'closed')
+       coalesce((SELECT b.state FROM circuit_breakers b WHERE b.name = 'handler:' || s.name), 'closed'),
+       greatest(0, %s - (SELECT coalesce(min(c.position), 0) FROM event_cursors c WHERE c.subscription_id = s.id))
 FROM event_subscriptions s ORDER BY s.name
 """
 
@@ -42,13 +43,12 @@ class Standing:
     parked: int
     dead_letters: int
     breaker: str
-    lag: int = 0
+    lag: int
 
 
 def standings() -> list[Standing]:
     """All subscriptions, by name. Two queries."""
-    settled = queries.settled()
-    return [Standing(*row, lag=max(0, settled - row[5])) for row in sql.fetch_rows(STANDING)]
+    return [Standing(*row) for row in sql.fetch_rows(STANDING, [queries.settled()])]
 
 
 def followers() -> int:

@@ -6,7 +6,8 @@ from domains.thunderflow.queries import FIELDS
 
 # One worker at a time: whoever comes second, such as the successor of one that hangs, waits elsewhere.
 LOCK_CURSOR = """
-SELECT position FROM event_cursors WHERE subscription_id = %s AND shard = %s FOR NO KEY UPDATE SKIP LOCKED
+SELECT c.position FROM event_cursors c JOIN event_subscriptions s ON s.id = c.subscription_id
+WHERE c.subscription_id = %s AND c.shard = %s AND NOT s.paused FOR NO KEY UPDATE OF c SKIP LOCKED
 """
 
 MOVE_CURSOR = """
@@ -81,4 +82,10 @@ HANDLED = "UPDATE event_dead_letters SET status = 'handled', resolved_at = now()
 FAILED_AGAIN = """
 UPDATE event_dead_letters SET status = 'waiting', attempts = attempts + 1, error_class = %s, error = %s,
     traceback = %s, failed_at = now(), updated_at = now() WHERE id = %s
+"""
+
+INTERRUPTED_AGAIN = """
+UPDATE event_dead_letters SET status = 'waiting', attempts = attempts + 1, error_class = %s, error = %s,
+    traceback = %s, failed_at = now(), updated_at = now()
+WHERE subscription_id = %s AND position = %s AND status = 'retrying'
 """

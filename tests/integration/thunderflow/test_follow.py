@@ -105,7 +105,7 @@ def test_processes_share_the_shards_and_take_over_from_those_that_are_gone() -> 
 def test_until_everything_is_handled() -> None:
     seen = Seen()
     tell(*(told("a", str(n)) for n in range(500)))
-    Process([declared(seen, batch=20)]).run(until_idle=True)
+    Process([declared(seen, batch=20)]).run(until_done=True)
     assert seen.whats == [str(n) for n in range(500)]
 
 
@@ -113,17 +113,17 @@ def test_while_it_may_not_work_all_of_them_rest() -> None:
     seen, allowed = Seen(), [False]
     tell_some("a", "1")
     process = Process([declared(seen)], may_work=lambda: allowed[0])
-    process.run(until_idle=True)
+    process.run(until_done=True)
     assert seen.whats == []
     allowed[0] = True
-    Process([declared(seen)], may_work=lambda: allowed[0]).run(until_idle=True)
+    Process([declared(seen)], may_work=lambda: allowed[0]).run(until_done=True)
     assert seen.whats == ["1"]
 
 
 def test_the_number_of_shards_stays() -> None:
-    Process([declared(Seen(), shards=2)]).run(until_idle=True)
+    Process([declared(Seen(), shards=2)]).run(until_done=True)
     process = Process([declared(Seen(), shards=5)])
-    process.run(until_idle=True)
+    process.run(until_done=True)
     assert process.subscribers["test"].shards == 2
     assert Cursor.objects.count() == 2
 
@@ -132,14 +132,14 @@ def test_pause_resume_and_rewind() -> None:
     seen = Seen()
     one = declared(seen)
     tell_some("a", "1", "2", "3")
-    Process([one]).run(until_idle=True)
+    Process([one]).run(until_done=True)
     with pytest.raises(actions.SubscriptionError, match="pause it first"):
         actions.rewind("test", to=0, by="user:ann")
     actions.pause("test", by="user:ann")
     actions.pause("test", by="user:ann")
     assert Subscription.objects.get().paused_by == "user:ann"
     tell_some("a", "4")
-    Process([one]).run(until_idle=True)
+    Process([one]).run(until_done=True)
     assert seen.whats == ["1", "2", "3"]
     (row,) = standing.standings()
     assert row.paused and row.lag > 0 and row.handled == 3
@@ -148,7 +148,7 @@ def test_pause_resume_and_rewind() -> None:
     with pytest.raises(actions.SubscriptionError, match="is not in the log"):
         actions.rewind("test", to=10**12, by="user:ann")
     actions.resume("test", by="user:ann")
-    Process([one]).run(until_idle=True)
+    Process([one]).run(until_done=True)
     assert seen.whats == ["1", "2", "3", "3", "4"]
     told_of = queries.read(after=0, pattern="system.subscription_changed")[0]
     assert [event.payload["what"] for event in told_of] == ["declared", "paused", "rewound", "resumed"]
@@ -212,8 +212,3 @@ def test_many_dead_letters_are_told_of_once() -> None:
     actions.discard(DeadLetter.objects.all(), by="user:ann")
     actions.watch_piles(most=4)
     assert not Subscription.objects.get().alerted
-
-
-def test_the_command_names_what_is_there() -> None:
-    with pytest.raises(CommandError, match="no code declares a subscriber called 'nobody'"):
-        call_command("follow", "nobody")

@@ -156,13 +156,13 @@ def test_a_dead_letter_is_sent_again() -> None:
     tell_some("a", "a1", "a2")
     settle(shard)
     DeadLetter.objects.update(status="retrying")
-    shard._looked = 0
+    shard._looked = float("-inf")
     work(shard)
     (letter,) = letters()
     assert (letter.status, letter.attempts) == ("waiting", 4)
     effects.fails = lambda event: None
     DeadLetter.objects.update(status="retrying")
-    shard._looked = 0
+    shard._looked = float("-inf")
     work(shard)
     (letter,) = letters()
     assert letter.status == "handled" and letter.resolved_at
