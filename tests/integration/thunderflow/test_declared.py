@@ -29,6 +29,12 @@ FAULTS = {"zone.*.tick_failed", "zone.*.environment_failed", "agent.*.board_refu
 # Told when something goes for good or the disk runs low; tests/integration/thunderblock/ sees to that.
 UPKEEP = {"system.retention_applied", "system.retention_blocked", "system.disk_low", "system.disk_ok"}
 
+# Told of subscribers and their handlers; test_shards.py and test_follow.py see to that.
+FOLLOWING = {
+    "system.dead_letter", "system.dead_letters_pile_up", "system.dead_letters_resolved", "system.subscription_changed",
+    "system.breaker_changed",
+}  # fmt: skip
+
 
 def a_day() -> None:
     domains.start_all(now=datetime.now(UTC), eager=True)
@@ -85,7 +91,7 @@ def test_every_event_s_payload_is_what_its_topic_declares() -> None:
         assert event.event_version == kind.version
         told[kind] = told.get(kind, 0) + 1
     shipped = {topic for topic, kind in declared().items() if not kind.__module__.startswith("tests.")}
-    assert {kind.topic for kind in told} == shipped - FAULTS - UPKEEP
+    assert {kind.topic for kind in told} == shipped - FAULTS - UPKEEP - FOLLOWING
 
 
 def test_every_event_of_a_zone_is_in_its_own_stream() -> None:

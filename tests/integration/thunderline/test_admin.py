@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 OURS = ("agents", "zones", "memory", "thunderflow", "thunderblock", "thunderlink", "thundergate", "django_celery_beat")
 # Models that nobody looks at: the time of the scheduler's last change, and what is on its way between two world ticks.
-UNSEEN = {"django_celery_beat.periodictasks", "agents.boardwrite"}
+# What subscriptions show of themselves is on their own page.
+UNSEEN = {"django_celery_beat.periodictasks", "agents.boardwrite", "thunderflow.cursor", "thunderflow.lease"}
 
 
 def registered() -> list[Any]:

@@ -96,7 +96,7 @@ def test_the_blackboard_is_measured_beside_plain_tables() -> None:
 
 @pytest.mark.usefixtures("databases")
 def test_events_are_counted_and_compared_with_a_bare_copy() -> None:
-    done = bench("events", "--seconds", "0.8", "--json")
+    done = bench("events", "--seconds", "0.8", "--replayed", "3000", "--json")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures["publish_per_s"] > 0
@@ -105,3 +105,7 @@ def test_events_are_counted_and_compared_with_a_bare_copy() -> None:
     assert 0 < figures["single_ms"]["p50"] <= figures["single_ms"]["p99"]
     assert figures["payload_bytes"] >= 200
     assert "no gap" in figures["checked"]
+    assert figures["consume_per_s"] > 0
+    assert 0 < figures["wake_ms"]["p50"] <= figures["wake_ms"]["p99"]
+    assert figures["replay_per_s"] > 0
+    assert 2500 < figures["replayed"] <= 3000  # some positions are of rolled back transactions, or of other topics
