@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from domains.thunderflow.models import Cursor, DeadLetter, Follower, Lease, Subs
 from domains.thunderflow.patterns import BadPattern
 from domains.thunderflow.queries import StoredEvent
 from domains.thunderflow.subscribers import Subscriber, actions, leases
+from domains.thunderflow.subscribers import declared as registry
 from domains.thunderflow.subscribers import queries as standing
 from domains.thunderflow.subscribers.process import Process
 from domains.thunderflow.subscribers.replay import replay
@@ -212,3 +214,28 @@ def test_many_dead_letters_are_told_of_once() -> None:
     actions.discard(DeadLetter.objects.all(), by="user:ann")
     actions.watch_piles(most=4)
     assert not Subscription.objects.get().alerted
+
+
+def test_the_command_shows_history_and_sends_it_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = Seen()
+    monkeypatch.setitem(registry._declared, "test", declared(seen, batch=2))
+    tell(*(told("a", str(n)) for n in range(5)))
+    call_command("events", "replay", "--from", "2", "--to", "4", "--json")
+    assert [json.loads(line)["payload"]["what"] for line in capsys.readouterr().out.splitlines()] == ["1", "2", "3"]
+    call_command("events", "replay", "--from", "2", "--subscriber", "test")
+    assert "4 events sent to test again." in capsys.readouterr().out
+    assert seen.whats == ["1", "2", "3", "4"]
+    with pytest.raises(CommandError, match="names nothing: the log goes from 1 to 5"):
+        call_command("events", "replay", "--from", "9")
+    with pytest.raises(CommandError, match="no code declares a subscriber 'nobody'"):
+        call_command("events", "replay", "--from", "1", "--subscriber", "nobody")
+
+    def refuse(events: Sequence[StoredEvent]) -> None:
+        if events[0].payload["what"] == "2":
+            raise RuntimeError("no")
+
+    monkeypatch.setitem(registry._declared, "test", declared(refuse, batch=2))
+    with pytest.raises(CommandError, match=r"RuntimeError\('no'\); .* go on with --from 3"):
+        call_command("events", "replay", "--from", "1", "--subscriber", "test")
