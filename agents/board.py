@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
@@ -30,6 +31,20 @@ def word(name: str) -> str:
 def place(facts: Facts) -> str:
     """Where an agent's knowledge of its zone belongs: `<world>.<zone>`."""
     return f"{word(facts.zone.world_name)}.{word(facts.zone.name)}"
+
+
+def writer(actor: str, world: str) -> str:
+    """An agent as an author and owner on the board, where agents of all worlds meet: `agent:Mara@Old Town`.
+
+    The first `@` parts the two, so one in the agent's own name is written otherwise.
+    """
+    return f"{actor.replace('%', '%25').replace('@', '%40')}@{world}"
+
+
+def name_of(author: str) -> str:
+    """An author as a story names it."""
+    kind, _, name = author.partition(":")
+    return unquote(name.partition("@")[0]) if kind == "agent" else name or author
 
 
 @suggestion("blackboard_put")
@@ -100,7 +115,7 @@ def _told(entry: Shown) -> Told:
     return Told(
         story="{name} read on the board, under {key}: “{text}”",
         impression="Read on the board: {text} ({author})",
-        slots={"key": entry.key, "text": words(entry.value), "author": entry.author.partition(":")[2] or entry.author},
+        slots={"key": entry.key, "text": words(entry.value), "author": name_of(entry.author)},
     )
 
 

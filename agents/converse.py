@@ -196,6 +196,17 @@ def recollection(facts: Facts, heard: Heard) -> str:
     return _sentence(best[2]) if best[0] else ""
 
 
+TOOL = "tool:"
+"""How senders begin that are outside tools."""
+
+
+def answerable(sender: str, turn: int, *, by_agent: bool) -> bool:
+    """Whether a message wants an answer: people's do, tools' do not, agents' until they have had their turns."""
+    if by_agent:
+        return turn + 1 < TURN_LIMIT
+    return not sender.startswith(TOOL)
+
+
 def weigh(heard: Heard) -> tuple[float, float]:
     """Importance 0–1 and valence −1…1 of having been told something: more when it is long, asked, or by a person."""
     words = words_of(heard.text)

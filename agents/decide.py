@@ -2,11 +2,13 @@
 
 The utility of an allowed action `a` is
 
-    U(a) = bias_a + Σ weights_a[f] · features[f] + mods[a] − 0.6 · cost_a/20 · (1.5 − energy) − 0.5 · again_a
+    U(a) = bias_a + Σ weights_a[f] · features[f] + mods[a] + insights[a]
+           − 0.6 · cost_a/20 · (1.5 − energy) − 0.5 · again_a
 
-with `features` as `features()` makes them, `cost_a` the energy that it takes and `again_a` the share of the latest
-four actions that were `a`. One of the actions is drawn with P(a) ∝ exp(U(a) / 0.35) (softmax) from
-(world seed, agent ordinal, the agent's tick number, "decide"): the same world, agent and tick always choose the same.
+with `features` as `features()` makes them, `insights[a]` what the agent has concluded lately (`agents.insights`),
+`cost_a` the energy that it takes and `again_a` the share of the latest four actions that were `a`. One of the actions
+is drawn with P(a) ∝ exp(U(a) / 0.35) (softmax) from (world seed, agent ordinal, the agent's tick number, "decide"):
+the same world, agent and tick always choose the same.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from agents import insights
 from agents.behaviours import NO_ARGUMENTS, Behaviour
 from agents.facts import KEPT_ACTIONS, Decision, Facts
 from domains.chance import Chance
@@ -124,8 +127,11 @@ class Scale:
         return scores
 
     def _own(self, facts: Facts) -> list[float]:
-        """What mods want, and what was just done."""
+        """What mods want, what was concluded, and what was just done."""
         places, row = self.places, [0.0] * len(self.behaviours)
+        for action, weight in facts.leanings.items():
+            if action in places:
+                row[places[action]] += weight
         for action, weight in facts.weights.items():
             if action in places:
                 row[places[action]] += weight
@@ -173,7 +179,7 @@ def _choose(
         action=behaviour.name,
         arguments=arguments,
         confidence=round(shares[picked] / total, 4),
-        reasoning=explain(behaviour.name, by.parts[place], values, scores[place]),
+        reasoning=explain(behaviour.name, by.parts[place], values, scores[place]) + _insight(facts, behaviour.name),
         expected=behaviour.expects,
         alternatives={by.behaviours[i].name: rounded[i] for _, i in allowed[:LISTED_ALTERNATIVES]},
         error=error,
@@ -187,6 +193,15 @@ def _arguments(behaviour: Behaviour, facts: Facts, chance: Chance) -> tuple[Mapp
     except Exception as error:
         logger.exception("the arguments of %s failed for %s", behaviour.name, facts.me.name)
         return NO_ARGUMENTS, f"{behaviour.name}: {type(error).__name__}: {error}"
+
+
+def _insight(facts: Facts, action: str) -> str:
+    """What the agent has concluded that spoke for or against it, as the end of the explanation."""
+    by = facts.leanings.get(action, 0.0)
+    if abs(by) < 0.005:
+        return ""
+    about = insights.speaking(facts.me.memories, facts.tick, facts.me.tick_interval, action)
+    return f"; an insight about {about} {by:+.2f}"
 
 
 def draw(shares: Sequence[float], mark: float) -> int:

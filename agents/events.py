@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from pydantic import field_validator
+from pydantic import BaseModel, field_validator
 
 from domains.thunderflow.payloads import Payload
 
@@ -173,3 +174,105 @@ class BoardRefused(Payload):
     key: str
     code: str
     world_tick: int
+
+
+# --- What people do in a zone: inputs, whose places in its stream are their places in a replay ----------------
+
+
+class Place(BaseModel):
+    """Where somebody stands in a zone."""
+
+    x: float
+    y: float
+    z: float
+
+
+class AgentMoved(Payload):
+    """A person moved an agent within its zone, `from` one place to another."""
+
+    topic: ClassVar[str] = "zone.*.agent_moved"
+
+    agent_id: UUID
+    name: str
+    position: Place
+    __annotations__["from"] = "Place"  # a word of Python's own, which it takes for a name in no other way
+    tick: int
+    timestamp: datetime
+
+
+class AgentInteraction(Payload):
+    """A person let an agent do something with another; `text` are its words to it, which go into its inbox."""
+
+    topic: ClassVar[str] = "zone.*.agent_interaction"
+
+    agent_id: UUID
+    name: str
+    target_id: UUID
+    target_name: str
+    kind: str
+    text: str | None
+    tick: int
+    timestamp: datetime
+
+
+class ResourceConsumed(Payload):
+    """A person let an agent take something from its zone. `energy` is what the agent gained by it."""
+
+    topic: ClassVar[str] = "zone.*.resource_consumed"
+
+    agent_id: UUID
+    name: str
+    resource_type: str
+    amount: float
+    remaining: float
+    energy: float
+    tick: int
+    timestamp: datetime
+
+
+class Said(Payload):
+    """Somebody said something to all who are present: an agent, or a person (`agent_id` is None)."""
+
+    topic: ClassVar[str] = "zone.*.said"
+
+    agent_id: UUID | None
+    name: str
+    text: str
+    tick: int
+    timestamp: datetime
+
+
+class Broadcast(Payload):
+    """Somebody made something known in the whole zone: an agent, or a person (`agent_id` is None)."""
+
+    topic: ClassVar[str] = "zone.*.broadcast"
+
+    agent_id: UUID | None
+    name: str
+    event: str
+    text: str | None
+    payload: dict[str, Any]
+    tick: int
+    timestamp: datetime
+
+
+class AgentEmbodied(Payload):
+    """A client lives as the agent from now on; the agent's own ticks rest. `until`, unless it is heard of again."""
+
+    topic: ClassVar[str] = "zone.*.agent_embodied"
+
+    agent_id: UUID
+    name: str
+    world_tick: int
+    until: datetime
+
+
+class AgentFreed(Payload):
+    """The agent decides for itself again. `reason`: left, expired, or ended by an operator."""
+
+    topic: ClassVar[str] = "zone.*.agent_freed"
+
+    agent_id: UUID
+    name: str
+    world_tick: int
+    reason: str

@@ -15,6 +15,8 @@ from zones.state import Happening, Way, ZoneState
 
 KEPT_MEMORIES = 6
 KEPT_ACTIONS = 4
+KEPT_INSIGHTS = 2
+"""Besides the memories, for as long as they have a say in what is chosen."""
 
 
 class Heard(NamedTuple):
@@ -27,7 +29,7 @@ class Heard(NamedTuple):
     turn: int
     conversation: UUID
     by: int | None
-    """The ordinal of the agent who sent it; None: a person or the system did."""
+    """The ordinal of the agent who sent it; None: a person, the system or an outside tool did."""
     sender_agent: UUID | None
     actor: str
     """As events name the sender."""
@@ -35,6 +37,12 @@ class Heard(NamedTuple):
     """Whether an answer is expected; agents stop talking to each other after some turns."""
     recalled: str = ""
     """The agent's memory that is nearest to it in meaning, when one is near."""
+    recalled_id: UUID | None = None
+
+    @property
+    def by_person(self) -> bool:
+        """Not by an agent, and not what an outside tool gave, which is always without an answer."""
+        return self.by is None and self.answerable
 
 
 @dataclass(slots=True)
@@ -73,7 +81,8 @@ class AgentState:
     current_focus: str
     goals: list[dict[str, Any]]
     memories: list[list[Any]]
-    """Working memory, oldest first: `[world tick, text, importance, valence]`."""
+    """Working memory, oldest first: `[world tick, text, importance, valence]`, of an insight with what it is about and
+    which way it leans, −1…1, after that."""
     actions: list[str]
     """Names of the latest actions, oldest first."""
     x: float
@@ -115,6 +124,8 @@ class Facts:
     tools: frozenset[str]
     weights: Mapping[str, float]
     """What mods add to the utility of actions by name."""
+    leanings: Mapping[str, float]
+    """What insights in mind add to it."""
     needs: Mapping[str, float]
     near: tuple[Other, ...]
     """Nearest first, at most eight."""
@@ -178,6 +189,32 @@ class Saying(NamedTuple):
     text: str
 
 
+class Wish(NamedTuple):
+    """A call of an outside tool that an agent wants. It leaves with the tick; what comes of it is a message."""
+
+    tool: str
+    """`<server>.<tool>`."""
+    arguments: Mapping[str, Any]
+    about: str
+    """What required texts are filled in with, where the rules have chosen and know no schema; else empty."""
+
+
+class Insight(NamedTuple):
+    """What an agent concludes from what it has in mind."""
+
+    text: str
+    about: str
+    """One of `agents.insights.TOPICS`; empty: of nothing that choices know."""
+    lean: float
+    """−1…1: away from it, towards it."""
+    importance: float
+    valence: float
+    evidence: tuple[str, ...]
+    """Texts of the memories that it rests upon, the weightiest first."""
+    question: str
+    """What the vault is searched for, for more of the same."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What an action does. Changes are wishes: stats are clamped to 0–100 and mood to −1…1 when they are applied."""
@@ -200,9 +237,14 @@ class Outcome:
     kind: str = "episodic"
     memorable: bool = True
     """False for what was only recalled: nothing is remembered of having remembered."""
+    insight: Insight | None = None
+    """Remembered as something known, with ties to its evidence; it leans later choices."""
     events: tuple[Any, ...] = ()
     """`NewEvent`s to publish with the tick."""
     says: tuple[Saying, ...] = ()
     puts: tuple[Any, ...] = ()
     """For the blackboard (`blackboard.actions.Put`); they are there from the next world tick on."""
+    recalls: tuple[Any, ...] = ()
+    """What was recalled for it (`memory.actions.Recall`), to be counted."""
+    wishes: tuple[Wish, ...] = ()
     failed: bool = False

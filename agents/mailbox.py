@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from agents.converse import READ_AT_ONCE, TURN_LIMIT
+from agents import converse
+from agents.converse import READ_AT_ONCE
+from agents.models.messages import MAX_TEXT
 from domains import sql
+
+LONGEST = MAX_TEXT
+"""Characters of one message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Said:
     @property
     def answerable(self) -> bool:
         """Whether an answer is expected: agents stop talking to each other after some turns."""
-        return self.sender_id is None or self.turn + 1 < TURN_LIMIT
+        return converse.answerable(self.sender, self.turn, by_agent=self.sender_id is not None)
 
 
 _SAID = """

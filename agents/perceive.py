@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from agents import insights
 from agents.decide import needs
 from agents.facts import AgentState, Facts, Other
 from domains import tools
@@ -108,10 +109,22 @@ def _facts(
         capabilities=capabilities,
         tools=_usable_tools(capabilities),
         weights=weights,
+        leanings=_leanings(agent, zone.tick),
         needs=needs(stats, traits, any(goal["progress"] < 1 for goal in agent.goals)),
         near=near,
         noticed=rumours.reaching(agent),
     )
+
+
+_NO_LEANINGS: Mapping[str, float] = {}
+
+
+def _leanings(agent: AgentState, tick: int) -> Mapping[str, float]:
+    """Of most agents none: that is soon seen."""
+    for memory in agent.memories:
+        if len(memory) > 4:
+            return insights.leanings(agent.memories, tick, agent.tick_interval)
+    return _NO_LEANINGS
 
 
 def modified(
@@ -142,9 +155,11 @@ def _usable_tools(capabilities: frozenset[str]) -> frozenset[str]:
     if capabilities is BASE_CAPABILITIES:
         return frozenset()
     extra = capabilities - BASE_CAPABILITIES
+    # Outside tools go by name alone: what an operator has switched meanwhile is no matter of ticks.
+    outside = {name for name in extra if tools.is_outside(name)}
     if "use_tools" in extra:
         extra = capabilities
-    return frozenset(t.name for t in tools.for_capabilities(extra))
+    return frozenset([*(t.name for t in tools.for_capabilities(extra)), *outside])
 
 
 def _near(agents: Sequence[AgentState], reach: float, roster: Sequence[Bystander]) -> list[tuple[Other, ...]]:

@@ -17,7 +17,9 @@ def _storable(text: str) -> str:
 Share = Annotated[float, Field(ge=0, le=1)]
 Stat = Annotated[float, Field(ge=0, le=100)]
 Storable = AfterValidator(_storable)
-Name = Annotated[str, Field(min_length=1, max_length=100), Storable]
+NOT_BLANK = r"\S"
+"""Blanks around texts go, and something must be left; for who reads the JSON Schema."""
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=NOT_BLANK), Storable]
 
 
 class _Spec(BaseModel):
@@ -47,7 +49,7 @@ class Stats(_Spec):
 class Goal(_Spec):
     """Something to get done, as it would follow “to”: “mend the bridge”."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200), Storable]
+    name: Annotated[str, Field(min_length=1, max_length=200, pattern=NOT_BLANK), Storable]
     progress: Share = 0.0
 
 
@@ -95,6 +97,11 @@ class AgentSpec(_Spec):
         "movement_range", "tick_interval",
     )  # fmt: skip
 
+    RESERVED: ClassVar[frozenset[str]] = frozenset(
+        {"capabilities", "mods", "reasoner", "model", "system_prompt", "narrator"}
+    )
+    """What opens tools or costs money: for who governs the zone, not for every member who may give birth there."""
+
     name: Name
     description: Annotated[str, Field(max_length=1000), Storable] = ""
     traits: Traits = Traits()
@@ -103,7 +110,7 @@ class AgentSpec(_Spec):
     goals: Annotated[list[Goal], Field(max_length=20)] = []
     capabilities: list[Name] = []
     mods: list[ModSpec] = []
-    reasoner: Annotated[str, Field(min_length=1, max_length=50), Storable] = "rules"
+    reasoner: Annotated[str, Field(min_length=1, max_length=50, pattern=NOT_BLANK), Storable] = "rules"
     model: Annotated[str, Field(max_length=100), Storable] = ""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
     max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 512
@@ -121,6 +128,11 @@ class AgentSpec(_Spec):
         if self.position is not None:
             values |= self.position.model_dump()
         return values
+
+    def reserved(self) -> list[str]:
+        """Names of the reserved fields that are not as usual, sorted."""
+        fields = type(self).model_fields
+        return sorted(name for name in self.RESERVED if getattr(self, name) != fields[name].default)
 
     def settled(self) -> dict[str, Any]:
         """The columns that a changed world file may change in an agent that already lives."""

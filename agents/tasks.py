@@ -10,7 +10,7 @@ from django.conf import settings
 from agents.engine import loop
 from domains import queue
 from domains.thunderblock import guards
-from domains.thunderflow.context import acting
+from domains.thunderflow.context import acting, afresh
 
 STINT_S = 0.4
 """Longest time a worker keeps to ticks before it looks for other messages."""
@@ -24,7 +24,7 @@ def wake_workers(**_: Any) -> None:
 
 @shared_task(name="agents.tick_zones", soft_time_limit=20)
 def tick_zones(**_: Any) -> None:
-    """Tick what is due; ask to be called again when there is more than one stint can do."""
+    """Tick what is due; ask to be called again when there is more than one stint can do, and no longer for the same."""
     try:
         guards.require("thunderpac")
     except guards.DomainInactive:
@@ -32,4 +32,5 @@ def tick_zones(**_: Any) -> None:
     with acting(actor="engine"):
         stint = loop.run(seconds=STINT_S)
     if stint.exhausted:
-        tick_zones.apply_async(expires=1)
+        with afresh():
+            tick_zones.apply_async(expires=1)

@@ -89,7 +89,13 @@ class Surroundings(Told):
     resources: dict[str, float]
 
 
-@tool(name="look_around", description="See who and what is here.", capability="observe", output=Surroundings)
+@tool(
+    name="look_around",
+    description="See who and what is here.",
+    capability="observe",
+    output=Surroundings,
+    writes=False,
+)
 def look_around(_arguments: Nothing, caller: Caller) -> Surroundings:
     """Only reads what the agent perceived already."""
     facts = _facts(caller)
@@ -122,14 +128,21 @@ class Recalled(Told):
     description="Think back: memories nearest in meaning to a text.",
     capability="recall",
     output=Recalled,
+    writes=False,
 )
 def recall_memory(question: Question, caller: Caller) -> Recalled:
-    """One exact search of the agent's memories."""
+    """One exact search of the agent's memories, which count as recalled (`caller.recalls`).
+
+    By meaning alone: what a tick tells follows from what is remembered and from no clock.
+    """
+    from memory import actions
     from memory import queries as memory
 
     if caller.agent_id is None:
         raise ToolError("agents_only", "only an agent can think back")
-    found = [f.content for f in memory.search(caller.agent_id, question.text, limit=3)]
+    (best,) = memory.nearest_many([(caller.agent_id, question.text)], limit=3)
+    caller.recalls.append(actions.Recall(caller.agent_id, tuple(one.id for one in best)))
+    found = [one.content for one in best]
     story = "{name} thought back: {memory}" if found else "{name} thought back, and nothing came."
     return Recalled(memories=found, story=story, slots={"memory": found[0] if found else ""}, memorable=False)
 
@@ -211,6 +224,7 @@ class Notices(Told):
     description="Read the notices in this zone.",
     capability="read_notices",
     output=Notices,
+    writes=False,
 )
 def read_notices(_arguments: Nothing, caller: Caller) -> Notices:
     """One query."""
@@ -250,6 +264,7 @@ class Sent(Told):
     description="Say something to an agent, near or far; the answer comes to your inbox.",
     capability="send_messages",
     output=Sent,
+    writes=False,  # an agent's words leave with its tick
 )
 def send_message(words: Words, caller: Caller) -> Sent:
     """An agent's words leave with its tick; a person's are in the inbox at once."""

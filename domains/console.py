@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 BAR = 20
 WIDE = 10_000
@@ -28,13 +29,22 @@ def write_json(stream: Any, value: object) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> Table:
-    """A plain table; the columns in `numbers` stand to the right."""
+    """A plain table; the columns in `numbers` stand to the right. Cells are printed as they are; `Text` has colours."""
     made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in columns:
         made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for row in rows:
-        made.add_row(*("" if value is None else str(value) for value in row))
+        made.add_row(*(_cell(value) for value in row))
     return made
+
+
+def _cell(value: object) -> Text:
+    return value if isinstance(value, Text) else Text("" if value is None else str(value))
+
+
+def shown(value: object) -> str:
+    """A value from JSON for people: text as it is, all else as JSON."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def bar(value: float, *, low: float = 0.0, high: float = 1.0, width: int = BAR) -> str:
@@ -57,3 +67,7 @@ def between(kind: Callable[[str], float], low: float, high: float) -> Callable[[
         return value
 
     return parse
+
+
+position, count = between(int, 0, 2**62), between(int, 1, 2**62)
+"""argparse types: a place in the log, and how many."""

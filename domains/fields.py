@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
@@ -76,6 +77,29 @@ class EncryptedField(models.TextField):
         return ""
 
 
-def _fernet() -> Fernet:
+def rotated(token: str) -> str:
+    """A stored value encrypted anew under today's signing key. Raises: Undecipherable."""
+    try:
+        return _fernet().rotate(token.encode()).decode()
+    except InvalidToken:
+        raise Undecipherable("it was encrypted under a signing key that is not known any more") from None
+
+
+def is_current(token: str) -> bool:
+    """Whether a stored value is encrypted under today's signing key."""
+    try:
+        _cipher(settings.SECRET_KEY).decrypt(token.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
+def _fernet() -> MultiFernet:
+    """Encrypts with today's signing key, reads what those before it encrypted, too."""
+    return MultiFernet([_cipher(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
+
+
+@lru_cache(maxsize=16)
+def _cipher(key: str) -> Fernet:
     derive = HKDF(SHA256(), 32, salt=None, info=b"thunderline.fields.EncryptedField")
-    return Fernet(base64.urlsafe_b64encode(derive.derive(settings.SECRET_KEY.encode())))
+    return Fernet(base64.urlsafe_b64encode(derive.derive(key.encode())))

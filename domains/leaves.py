@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import ClassVar
 
 import psycopg
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from domains import sql
 from domains.retention import Busy, Gone, Limits, Piece, Store, Tell, overdue
@@ -32,6 +32,12 @@ SELECT c.relname, substring(b.bound FROM $$FROM \('([^']*)'\)$$), substring(b.bo
        greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0)
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid, LATERAL pg_get_expr(c.relpartbound, c.oid) AS b (bound)
 WHERE i.inhparent = %s::regclass
+"""
+
+# A leaf that is still where it was: whoever marked it did not come to the detach.
+MARKED = """
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = %s::regclass AND NOT i.inhdetachpending AND obj_description(c.oid, 'pg_class') LIKE %s
 """
 
 # Only what was marked here: a table that an operator detached stays.
@@ -68,9 +74,20 @@ def attached(table: str) -> list[Leaf]:
 
 def detach(table: str, leaf: str, *, reason: str) -> None:
     """Take a leaf out of its table. Readers and writers go on. Raises: Busy; the next `finish` goes on from there."""
-    with _impatient():
-        _run(f"COMMENT ON TABLE {_quoted(leaf)} IS '{_mark(table)}{reason}'")
-        _run(f"ALTER TABLE {_quoted(table)} DETACH PARTITION {_quoted(leaf)} CONCURRENTLY")
+    try:
+        with _impatient():
+            _run(f"COMMENT ON TABLE {_quoted(leaf)} IS '{_mark(table)}{reason}'")
+            _run(f"ALTER TABLE {_quoted(table)} DETACH PARTITION {_quoted(leaf)} CONCURRENTLY")
+    except Busy:
+        unmark(table)
+        raise
+
+
+def unmark(table: str) -> None:
+    """Take the marks off leaves that are still there and stay: an operator may detach one to keep it. Raises: Busy."""
+    for (leaf,) in sql.fetch_rows(MARKED, [table, f"{_mark(table)}%"]):
+        with _impatient():
+            _run(f"COMMENT ON TABLE {_quoted(leaf)} IS NULL")
 
 
 def finalize(table: str) -> None:
@@ -117,9 +134,15 @@ def _impatient() -> Iterator[None]:
     try:
         with _translated():
             yield
+    except (Busy, DatabaseError, psycopg.Error):
+        raise
+    except BaseException:
+        connection.close()  # a task's time was over, perhaps in the middle of a statement
+        raise
     finally:
-        _run("RESET lock_timeout")
-        _run("RESET statement_timeout")
+        if connection.connection is not None:
+            _run("RESET lock_timeout")
+            _run("RESET statement_timeout")
 
 
 @contextmanager
@@ -166,5 +189,6 @@ class LeafStore(Store):
     def finish(self, tell: Tell) -> None:
         """Leaves that somebody began to let go. Raises: Busy."""
         finalize(self.table)
+        unmark(self.table)
         for leaf, reason in detached(self.table):
             drop(leaf, reason=reason, tell=tell)

@@ -1,11 +1,21 @@
-"""What the admins share: logs that only show, and lists that never count millions."""
+"""What the admins share: logs that only show, lists that never count millions, agents by their names."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.apps import apps
+from django.contrib import messages
 from django.core.exceptions import EmptyResultSet
 from django.core.paginator import Paginator
-from django.db import connection
-from django.http import HttpRequest
+from django.db import OperationalError, connection
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.functional import cached_property
 
 
@@ -33,12 +43,78 @@ class EstimatedPaginator(Paginator):
         return max(int(plan["Plan Rows"]), self.per_page + 1)
 
 
+PATIENCE_S = 8
+"""Seconds that one statement of a list may take."""
+
+
+@contextmanager
+def impatient(seconds: float) -> Iterator[None]:
+    """Statements that take longer are given up. Raises then: OperationalError."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET statement_timeout = {int(seconds * 1000)}")
+    try:
+        yield
+    finally:
+        if not connection.needs_rollback:  # or the setting goes with the transaction
+            with connection.cursor() as cursor:
+                cursor.execute("RESET statement_timeout")
+
+
 class Large:
     """Mix into a ModelAdmin whose table may have any number of rows."""
 
     paginator = EstimatedPaginator
     show_full_result_count = False
     list_per_page = 50
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """A list that takes too long is given up, with how to ask for less."""
+        view = super().changelist_view  # type: ignore[misc]
+        if request.method != "GET":
+            return view(request, extra_context)
+        try:
+            with impatient(PATIENCE_S):
+                return view(request, extra_context)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+                raise
+        messages.error(
+            request, f"That took longer than {PATIENCE_S} s and was given up: filter more, or look for whole words."
+        )
+        return HttpResponseRedirect(request.path if request.GET else reverse("admin:index"))
+
+
+class ByAgent:
+    """Mix into a ModelAdmin whose rows have an agent: they are found by its whole name or its id.
+
+    Agents come first: a join with each row's agent would read all rows, where the index by agent finds them.
+    """
+
+    agent_path = "agent"
+    """Where the agent, or its id, is."""
+    search_fields = ("pk",)  # which shows the box
+    search_help_text = "An agent's whole name, or its id"
+    MOST = 100
+    """Agents of the same name, of different worlds."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """As `found` has it."""
+        term = search_term.strip().replace("\0", "")
+        return (self.found(queryset, term) if term else queryset), False
+
+    def found(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
+        """Rows that fit a term, which is not empty."""
+        return rows.filter(**{f"{self.agent_path}__in": self.agents(term)})
+
+    def agents(self, term: str) -> list[UUID]:
+        """The ids of agents of this name, or the id that it is."""
+        try:
+            return [UUID(term)]
+        except ValueError:
+            agents = apps.get_model("agents", "Agent")
+            return list(agents.objects.filter(name=term).order_by().values_list("pk", flat=True)[: self.MOST])
 
 
 class Lasting:

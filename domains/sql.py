@@ -22,6 +22,8 @@ from psycopg.pq import Format
 from psycopg.rows import dict_row, tuple_row
 from psycopg.types.json import Jsonb, set_json_dumps
 
+from domains.origin import marked
+
 
 def encode(value: object) -> bytes:
     """JSON of plain values, UUIDs, datetimes, and of event payloads by their fields; bytes are JSON already."""
@@ -58,7 +60,9 @@ def require_transaction(what: str) -> None:
 
 
 def raw() -> psycopg.Connection[Any]:
-    """This thread's psycopg connection, opened if it is not."""
+    """This thread's psycopg connection, opened if it is not, or anew when it broke, which Django does not see."""
+    if connection.connection is not None and connection.connection.closed and not connection.in_atomic_block:
+        connection.close()
     connection.ensure_connection()
     return connection.connection
 
@@ -74,28 +78,40 @@ def _cursor(row_factory: Any) -> psycopg.Cursor[Any]:
 
 def fetch(query: str, params: Sequence[object] | Mapping[str, object] = ()) -> list[dict[str, Any]]:
     """All rows as dicts. Prepared on the server: the text must be constant, values go in `params`."""
+    text = marked(query)
     with _cursor(dict_row) as cursor:
-        return cursor.execute(query.encode(), params or None, prepare=True).fetchall()
+        return cursor.execute(text.encode(), params or None, prepare=text is query).fetchall()
 
 
 def fetch_rows(
-    query: str, params: Sequence[object] | Mapping[str, object] = (), *, binary: bool = False
+    query: str,
+    params: Sequence[object] | Mapping[str, object] = (),
+    *,
+    binary: bool = False,
+    prepare: bool = True,
 ) -> list[tuple[Any, ...]]:
-    """All rows as tuples, in the order of the selected columns. `binary` is quicker for many rows, slower for few."""
+    """All rows as tuples, in the order of the selected columns. `binary` is quicker for many rows, slower for few.
+
+    Without `prepare` it is planned anew, for the values that are given.
+    """
+    text = marked(query)
     with _cursor(tuple_row) as cursor:
-        return cursor.execute(query.encode(), params or None, prepare=True, binary=binary).fetchall()
+        return cursor.execute(
+            text.encode(), params or None, prepare=prepare and text is query, binary=binary
+        ).fetchall()
 
 
 def execute(query: str, params: Sequence[object] | Mapping[str, object] = ()) -> int:
     """Run one prepared statement. Returns how many rows it touched."""
+    text = marked(query)
     with psycopg.Cursor(raw()) as cursor:
-        return cursor.execute(query.encode(), params or None, prepare=True).rowcount
+        return cursor.execute(text.encode(), params or None, prepare=text is query).rowcount
 
 
 def copy(table: str, columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> None:
     """COPY `rows` into `table` in binary. `columns` maps each column, in the order of the rows, to its type."""
     require_transaction(f"COPY into {table}")
-    with psycopg.Cursor(raw()) as cursor, cursor.copy(_copying(table, tuple(columns))) as stream:
+    with psycopg.Cursor(raw()) as cursor, cursor.copy(_marked_copy(table, tuple(columns))) as stream:
         stream.set_types(list(columns.values()))
         for row in rows:
             stream.write_row(row)
@@ -111,6 +127,10 @@ def copy_encoded(table: str, columns: Sequence[str], rows: Iterable[bytes]) -> N
 
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
+
+
+def _marked_copy(table: str, columns: tuple[str, ...]) -> bytes:
+    return marked(_copying(table, columns).decode()).encode()
 
 
 @cache
@@ -175,3 +195,8 @@ for _kind, _dumper in ((Floats, _FloatsDumper), (Integers, _IntegersDumper), (Id
 def jsonb(value: object) -> Jsonb:
     """A value for a jsonb parameter of `fetch` or `execute`."""
     return Jsonb(value)
+
+
+def like(text: str) -> str:
+    """A text as a pattern of LIKE that means just it."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

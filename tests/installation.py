@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from thunderline.embedded.places import SOURCE, Places
 from thunderline.supervision import supervisor
 
 # The embedded servers and the application's processes.
-PROGRAMS = 9
+PROGRAMS = 11
 
 
 @dataclass
@@ -97,23 +98,32 @@ class Installation:
         return process.pid != os.getpid() and any(mark in word for word in words for mark in marks)
 
 
-def eventually(holds: Callable[[], object], seconds: float = 60) -> None:
+def eventually(holds: Callable[[], object], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "did not come about in time"
         time.sleep(0.1)
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
+@contextmanager
+def installed(var: Path) -> Iterator[Installation]:
+    """An installation in a folder; whatever runs of it at the end is ended."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    made = Installation(Places.of(tmp_path / "var"), port)
-    yield made
-    for process in made.processes():
-        process.kill()
-    if made.up and made.up.stdout:
-        made.up.kill()
-        made.up.communicate()
-    shutil.rmtree(made.places.postgres.resolve(), ignore_errors=True)
-    shutil.rmtree(made.places.runtime, ignore_errors=True)
+    made = Installation(Places.of(var), port)
+    try:
+        yield made
+    finally:
+        for process in made.processes():
+            process.kill()
+        if made.up and made.up.stdout:
+            made.up.kill()
+            made.up.communicate()
+        shutil.rmtree(made.places.postgres.resolve(), ignore_errors=True)
+        shutil.rmtree(made.places.runtime, ignore_errors=True)
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    with installed(tmp_path / "var") as made:
+        yield made

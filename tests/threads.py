@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from threading import Barrier
 from typing import Any
 
+import psycopg
 from django.db import connections
 
 from domains import sql
@@ -48,6 +49,13 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
     with threads(len(calls)) as started:
         futures = [started.start(begin, call) for call in calls]
         return [future.result(timeout=60) for future in futures]
+
+
+def break_connection() -> None:
+    """End this thread's session from another one, as when PostgreSQL restarts."""
+    here = sql.raw().info
+    with psycopg.connect(here.dsn, password=here.password) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", [here.backend_pid])
 
 
 def wait_for_lock(count: int = 1) -> None:

@@ -8,6 +8,11 @@ class ThunderlineConfig(AppConfig):
     verbose_name = "Thunderline"
 
     def ready(self) -> None:
-        from thunderline import plugins
+        from domains.thunderflow import readers
+        from domains.thundergate.alerts import sources
+        from thunderline import metrics, plugins, streams
 
         plugins.modules()
+        readers.register(streams.seen_by)
+        sources.register("moment", metrics.Moment().collect)
+        sources.register("counts", metrics.counts)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from ipaddress import ip_network
+
 from celery.schedules import schedule
 from kombu import Queue
 
 from thunderline import embedded, multiprocess
-from thunderline.config import BASE_DIR, config
+from thunderline.api.about import REST_DOCUMENT
+from thunderline.config import BASE_DIR, config, mail
 from thunderline.secret import secret_key
 from thunderline.theme import UNFOLD  # noqa: F401
 
@@ -16,6 +20,8 @@ VAR_DIR = CONFIG.var_dir.resolve()
 multiprocess.prepare(VAR_DIR / "metrics")
 
 SECRET_KEY = CONFIG.secret_key or secret_key(VAR_DIR)
+SECRET_KEY_FALLBACKS = CONFIG.secret_key_fallbacks
+JWT_KEY = CONFIG.jwt_key
 DEBUG = CONFIG.debug
 ALLOWED_HOSTS = CONFIG.allowed_hosts
 CSRF_TRUSTED_ORIGINS = CONFIG.trusted_origins
@@ -30,11 +36,14 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "axes",
     "channels",
     "django_celery_beat",
     "django_htmx",
     "django_prometheus",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "domains.thunderflow",
     "domains.thunderblock",
     "domains.thundergate",
@@ -42,10 +51,13 @@ INSTALLED_APPS = [
     "zones",
     "memory",
     "agents",
+    "mcp_server",
     "thunderline",
+    "thunderline.api",
 ]
 
 MIDDLEWARE = [
+    "thunderline.headers.HeadersMiddleware",
     "thunderline.views.operators.HealthMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -59,7 +71,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "domains.thunderflow.middleware.CorrelationMiddleware",
+    "domains.thundergate.limits.views.LimitHeadersMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "thunderline.urls"
@@ -97,6 +111,7 @@ CHANNEL_LAYERS = {
 
 # --- People --------------------------------------------------------------------------------------------------
 
+PROXIES = CONFIG.proxies
 AUTH_USER_MODEL = "thundergate.User"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
@@ -111,16 +126,59 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+PASSWORD_RESET_TIMEOUT = 3600
+
+# The lock-out of logins: by name and address together, so that nobody locks somebody else out.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = CONFIG.login_failures
+AXES_COOLOFF_TIME = timedelta(seconds=CONFIG.login_wait_s)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "domains.thundergate.addresses.client"
+AXES_LOCKOUT_CALLABLE = "thunderline.views.people.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+SESSION_COOKIE_AGE = int(CONFIG.session_hours * 3600)
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 if CONFIG.https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_HSTS_SECONDS = 31_536_000
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SESSION_COOKIE_NAME = "__Host-sessionid"  # browsers take no such cookie from a neighbour
+
+EMAIL = mail(CONFIG.email_url)
+EMAIL_BACKEND = EMAIL.backend
+EMAIL_HOST, EMAIL_PORT = EMAIL.host, EMAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.user, EMAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL.tls, EMAIL.ssl
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = CONFIG.email_from
+
+# --- REST ----------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "thunderline.api.authentication.BearerAuthentication",
+        "thunderline.api.authentication.BrowserAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["domains.thundergate.limits.throttles.IdentityThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["thunderline.api.replies.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["thunderline.api.replies.NoParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "thunderline.api.problems.handler",
+}
+SPECTACULAR_SETTINGS = REST_DOCUMENT
 
 # --- Language, time, files -----------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = ["thunderline.formats"]
 TIME_ZONE = CONFIG.time_zone
 USE_TZ = True
 STATIC_URL = "static/"
@@ -142,11 +200,13 @@ CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "work"
 CELERY_TASK_DEFAULT_ROUTING_KEY = "work"
-CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("work", "ticks", "heartbeat")]
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("work", "ticks", "heartbeat", "upkeep")]
 # Ticks have a queue of their own beside the work that they could crowd out; the same workers take from both in turn.
 CELERY_TASK_ROUTES = {
     "thunderlink.heartbeat": {"queue": "heartbeat", "routing_key": "heartbeat"},
     "agents.tick_zones": {"queue": "ticks", "routing_key": "ticks"},
+    "thundergate.*": {"queue": "upkeep", "routing_key": "upkeep"},
+    "memory.*": {"queue": "upkeep", "routing_key": "upkeep"},
 }
 CELERY_TASK_TIME_LIMIT = 60
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -167,13 +227,50 @@ CELERY_BEAT_SCHEDULE = {
 
 HEARTBEAT_S = CONFIG.heartbeat_s
 CHUNK_SIZE = CONFIG.chunk_size
+SOCKET_ADDRESS = CONFIG.address or f"ws://{CONFIG.bind}:{CONFIG.port}"
+OUTSIDE_NETWORKS = [ip_network(name) for name in CONFIG.outside_networks]
+# By class (`domains.thundergate.limits`): the first two are a minute, the others a second.
+LIMITS = {
+    "on": CONFIG.limits,
+    "default": CONFIG.limit_default,
+    "heavy": CONFIG.limit_heavy,
+    "message": CONFIG.socket_rate,
+    "message_burst": CONFIG.socket_burst,
+    "push": CONFIG.socket_agent_rate,
+    "broadcast": CONFIG.socket_broadcast_rate,
+}
+SOCKET = {
+    "topics": CONFIG.socket_topics,
+    "message_bytes": CONFIG.socket_message_kb * 1000,
+    "backlog_bytes": CONFIG.socket_backlog_kb * 1000,
+}
+EMBEDDER = {
+    "kind": CONFIG.embedder,
+    "url": CONFIG.embedder_url,
+    "key": CONFIG.embedder_key,
+    "model": CONFIG.embedder_model,
+    "dimensions": CONFIG.embedder_dimensions,
+}
+MEMORY_INDEX = {
+    "rows": CONFIG.memory_index_rows,
+    "read": CONFIG.memory_index_read,
+    "memory_mb": CONFIG.memory_index_mb,
+}
+MEMORY = {
+    "budget": CONFIG.memory_budget,
+    "floor": CONFIG.memory_floor,
+    "half_life_days": CONFIG.memory_half_life_days,
+    "summarise_after_days": CONFIG.memory_summarise_after_days,
+    "every_s": CONFIG.memory_upkeep_every_s,
+}
 EAGER_DOMAINS = CONFIG.eager_domains
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{asctime} {levelname:7} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"secrets": {"()": "domains.thundergate.masking.MaskSecrets"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["secrets"]}},
     "root": {"handlers": ["console"], "level": CONFIG.log_level},
-    "loggers": {name: {"level": "WARNING"} for name in ("daphne", "django.channels.server", "httpx2")},
+    "loggers": {name: {"level": "WARNING"} for name in ("axes", "daphne", "django.channels.server", "httpx2")},
 }

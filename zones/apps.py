@@ -10,12 +10,18 @@ class ThundergridConfig(DomainConfig):
     depends_on = ("thunderlink",)
     verbose_name = "Worlds"
 
+    def ready(self) -> None:
+        from zones import client_tools, clock_tools, rules  # noqa: F401
+
     def on_tick(self, tick: Tick) -> None:
         from domains.thunderblock import queries as thunderblock
+        from zones import assignment, presence
         from zones.actions import clock
 
         if not thunderblock.waits():
             clock.open_all()
+        presence.follow_counts()
+        assignment.release_dead()
 
     def health(self) -> dict[str, object]:
         from domains.thunderblock import queries as thunderblock

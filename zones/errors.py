@@ -15,6 +15,12 @@ class NotFound(ZoneError):
     code = "zone_not_found"
 
 
+class InvalidZoneId(ZoneError):
+    """What should be the id of a zone is none."""
+
+    code = "invalid_zone_id"
+
+
 class AccessDenied(ZoneError):
     """The actor may not do this here."""
 

@@ -120,6 +120,17 @@ class NoticeWritten(Payload):
     tick: int
 
 
+class HostChanged(Payload):
+    """Clients of a zone are sent to another node: its first, or one in place of one that is dead or left."""
+
+    topic: ClassVar[str] = "zone.*.host_changed"
+
+    was: UUID | None
+    now: UUID
+    address: str
+    timestamp: datetime
+
+
 def zone_topic(zone_id: UUID, verb: str) -> str:
     """`zone.<id>.<verb>`."""
     return f"zone.{zone_id}.{verb}"

@@ -100,7 +100,8 @@ class Zone(Stamped):
     capacity = models.IntegerField(default=100, help_text="Most agents at once (max_agents).")
     permissions = models.SmallIntegerField(default=Permission.SPAWN_AGENTS | Permission.BROADCAST_EVENTS)
     closed = models.BooleanField(default=False, help_text="A closed zone lets nobody do anything.")
-    assigned_server = models.CharField(max_length=200, blank=True, default="")
+    # No foreign key: rows of nodes are swept, and a zone need not be locked for it.
+    assigned_server = models.UUIDField(null=True, blank=True, help_text="The node that clients are sent to.")
     # Rules, which a world file sets.
     movement_cost = models.FloatField(default=3.0, help_text="Energy that leaving for a neighbour costs.")
     interaction_range = models.FloatField(default=30.0, help_text="Distance within which agents are near.")
@@ -130,7 +131,10 @@ class Zone(Stamped):
     class Meta:
         db_table = "pac_zones"
         ordering = ["world", "ordinal"]
-        indexes = [models.Index(fields=["world", "due_tick"], name="pac_zones_due")]
+        indexes = [
+            models.Index(fields=["world", "due_tick"], name="pac_zones_due"),
+            models.Index(fields=["assigned_server"], name="pac_zones_watched", condition=Q(active_session_count__gt=0)),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["world", "name"], name="zone_name_unique"),
             models.UniqueConstraint(fields=["world", "ordinal"], name="zone_ordinal_unique"),

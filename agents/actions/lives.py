@@ -12,26 +12,28 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from pydantic import ValidationError
 
-from agents import events
+from agents import events, reasoners
 from agents.actions.locks import lock
-from agents.errors import Invalid, NotFound, WrongState
+from agents.errors import Embodied, Invalid, NotFound, WrongState
 from agents.models import TRANSITIONS, Agent, Lifecycle, Mod
 from agents.specs import AgentSpec, ModSpec, Traits
 from domains import sql
 from domains.chance import Chance
 from domains.thunderflow.actions import NewEvent, publish_many
+from domains.thundergate import tokens
+from memory import actions as memory
 from zones import events as zone_events
 from zones.actions import clock, places, worlds
+from zones.errors import AccessDenied
 
 DELETE_ALL = (
     "DELETE FROM agent_messages WHERE world_id = %s",
     "DELETE FROM agent_board_writes WHERE world_id = %s",
     "DELETE FROM mind_calls WHERE world_id = %s",
+    "DELETE FROM outside_calls WHERE world_id = %s",
+    "DELETE FROM agent_embodiments WHERE agent_id IN (SELECT id FROM pac_agents WHERE world_id = %s)",
     "DELETE FROM mind_thoughts WHERE agent_id IN (SELECT id FROM pac_agents WHERE world_id = %s)",
     "DELETE FROM tick_logs WHERE agent_id IN (SELECT id FROM pac_agents WHERE world_id = %s)",
-    """DELETE FROM memory_edges WHERE source_id IN (
-           SELECT m.id FROM memory_nodes m JOIN pac_agents a ON a.id = m.agent_id WHERE a.world_id = %s)""",
-    "DELETE FROM memory_nodes WHERE agent_id IN (SELECT id FROM pac_agents WHERE world_id = %s)",
     "DELETE FROM pac_mods WHERE agent_id IN (SELECT id FROM pac_agents WHERE world_id = %s)",
     "DELETE FROM pac_agents WHERE world_id = %s",
 )
@@ -40,19 +42,27 @@ DELETE_ALL = (
 # --- Birth ---------------------------------------------------------------------------------------------------
 
 
-def create(spec: AgentSpec, *, world_id: UUID, zone_id: UUID, by: str) -> Agent:
+def create(spec: AgentSpec, *, world_id: UUID, zone_id: UUID, by: str, user: Any = None) -> Agent:
     """One agent, as `create_many`."""
-    return create_many([(zone_id, spec)], world_id=world_id, by=by)[0]
+    return create_many([(zone_id, spec)], world_id=world_id, by=by, user=user)[0]
+
+
+def _check_reserved(wanted: Sequence[tuple[Any, AgentSpec]], user: Any) -> None:
+    """Raises: AccessDenied where a person asks for what is reserved in a zone that they do not govern."""
+    asked = {zone.pk: (zone, names) for zone, spec in wanted if user is not None and (names := spec.reserved())}
+    for zone, names in asked.values():
+        if not places.governs(zone, user):
+            raise AccessDenied(f"only who governs {zone.name} may set {', '.join(names)}; leave them out")
 
 
 def create_many(
-    wanted: Sequence[tuple[UUID, AgentSpec]], *, world_id: UUID, by: str, founding: bool = False
+    wanted: Sequence[tuple[UUID, AgentSpec]], *, world_id: UUID, by: str, founding: bool = False, user: Any = None
 ) -> list[Agent]:
     """Make agents, active, each in its zone, in this order of ordinals, in batches; each tells its event.
 
     Their first ticks are spread over their intervals. `founding`: as a world file says, also where nobody may be
-    born later. Raises: NotFound, Invalid (a name taken, a zone where nobody may be born), zones.errors.ZoneFull;
-    nothing is made then.
+    born later. `user`: the person who wants it; None: the installation itself. Raises: NotFound, Invalid (a name
+    taken, a zone where nobody may be born), zones.errors.AccessDenied, ZoneFull; nothing is made then.
     """
     if not wanted:
         return []
@@ -62,6 +72,8 @@ def create_many(
             zones = places.lock_many(zone_id for zone_id, _ in wanted)
             if any(zone.world_id != world_id for zone in zones.values()):
                 raise Invalid("zone: it belongs to another world")
+            places.check_all(zones.values(), user, places.Permission.SPAWN_AGENTS)
+            _check_reserved([(zones[zone_id], spec) for zone_id, spec in wanted], user)
             if not founding and (barren := [z.name for z in zones.values() if z.closed or not z.spawning]):
                 raise Invalid(f"zone: nobody may be born in {', '.join(barren)}")
             agents = [_build(spec, first + i, tick, seed, zones[z]) for i, (z, spec) in enumerate(wanted)]
@@ -178,6 +190,8 @@ def _transition(agent_ids: Sequence[UUID], to: str, *, by: str, reason: str = ""
             told += _change_in(world, list(theirs), zones, to)
         told += [_changed(agent, "lifecycle", was=agent.lifecycle, now=to, reason=reason, by=by) for agent in agents]
         publish_many(told)
+        if to in (Lifecycle.SUSPENDED, Lifecycle.ARCHIVED):
+            tokens.revoke_of_agents(agent_ids, by=by, reason=f"the agent was {to}")
     for agent in agents:
         agent.refresh_from_db()
     return agents
@@ -261,7 +275,10 @@ def _recount(agent_id: UUID) -> None:
 
 
 def edit(agent_id: UUID, changes: Mapping[str, Any], *, by: str) -> Agent:
-    """Change what ticks leave alone: description, traits, interval and the like. Raises: NotFound, Invalid."""
+    """Change what ticks leave alone: description, traits, interval and the like.
+
+    Raises: NotFound, Invalid, Embodied (its reasoner, while a client lives as it).
+    """
     allowed = set(AgentSpec.EDITABLE)
     if unknown := changes.keys() - allowed:
         raise Invalid(f"{', '.join(sorted(unknown))}: cannot be changed; {', '.join(sorted(allowed))} can")
@@ -269,6 +286,8 @@ def edit(agent_id: UUID, changes: Mapping[str, Any], *, by: str) -> Agent:
     with transaction.atomic():
         agents, zones = lock([agent_id])
         agent = agents[0]
+        if "reasoner" in values and agent.reasoner == reasoners.EMBODIED:
+            raise Embodied(f"{agent.name} is embodied; who decides for it can be changed once it is given back")
         for name, value in values.items():
             setattr(agent, name, value)
         if "tick_interval" in values and agent.last_tick + agent.tick_interval < agent.due_tick:
@@ -293,4 +312,5 @@ def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def delete_all(world_id: UUID) -> int:
     """Delete a world's agents with all they did and remember. Returns how many. Needs an open transaction."""
+    memory.forget_world(world_id)
     return [sql.execute(statement, [world_id]) for statement in DELETE_ALL][-1]

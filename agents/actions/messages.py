@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -15,7 +17,7 @@ from agents.minds import hints
 from agents.models import Agent, Lifecycle, Message
 from agents.models.messages import MAX_TEXT
 from domains import sql
-from domains.thunderflow.actions import publish
+from domains.thunderflow.actions import NewEvent, publish
 from zones.actions import places
 
 MOST_WAITING = 100
@@ -37,34 +39,49 @@ def send(
     with transaction.atomic():
         agents, zones = lock([agent_id] if speaker_id is None else [agent_id, speaker_id])
         found = {agent.pk: agent for agent in agents}
-        agent, speaker = found[agent_id], found.get(speaker_id) if speaker_id else None
-        _check_inbox(agent, speaker, conversation)
-        due = agent.world.tick + 1
-        message = Message.objects.create(
-            world_id=agent.world_id,
-            sender=f"agent:{speaker.name}" if speaker else by,
-            sender_agent=speaker,
-            recipient=agent,
-            to=f"agent:{agent.name}",
-            text=words,
-            impersonated_by=by if speaker else "",
-            sent_tick=agent.world.tick,
-            arrived_tick=agent.world.tick,
-            inserted_at=timezone.now(),
-            **({"conversation": conversation} if conversation else {}),
-        )
-        sql.execute(RECEIVE, [due, agent_id])
-        if agent.lifecycle == Lifecycle.ACTIVE and not reasoners.thinks(agent.reasoner):
-            places.make_due(zones[agent.zone_id], tick=due)
-        publish(
-            mail.received(
-                agent.zone_id, agent_id, agent.name, number=message.number, sender=message.sender, text=words,
-                turn=0, conversation=message.conversation, impersonated_by=message.impersonated_by,
-                world_tick=agent.world.tick, actor=by,
-            )
-        )  # fmt: skip
-        transaction.on_commit(hints.wake)
+        speaker = found.get(speaker_id) if speaker_id else None
+        message, told = put(found[agent_id], zones, words, by=by, conversation=conversation, speaker=speaker)
+        publish(told)
     return message
+
+
+def put(
+    agent: Agent,
+    zones: Mapping[UUID, Any],
+    words: str,
+    *,
+    by: str,
+    conversation: UUID | None = None,
+    speaker: Agent | None = None,
+) -> tuple[Message, NewEvent]:
+    """Put words into the inbox of an agent that is locked with its zone, which is among `zones`.
+
+    The event is for the caller to publish, at the end of its transaction. Raises: Invalid, WrongState, NotFound.
+    """
+    _check_inbox(agent, speaker, conversation)
+    due = agent.world.tick + 1
+    message = Message.objects.create(
+        world_id=agent.world_id,
+        sender=f"agent:{speaker.name}" if speaker else by,
+        sender_agent=speaker,
+        recipient=agent,
+        to=f"agent:{agent.name}",
+        text=words,
+        impersonated_by=by if speaker else "",
+        sent_tick=agent.world.tick,
+        arrived_tick=agent.world.tick,
+        inserted_at=timezone.now(),
+        **({"conversation": conversation} if conversation else {}),
+    )
+    sql.execute(RECEIVE, [due, agent.pk])
+    if agent.lifecycle == Lifecycle.ACTIVE and not reasoners.apart(agent.reasoner):
+        places.make_due(zones[agent.zone_id], tick=due)
+    transaction.on_commit(hints.wake)
+    return message, mail.received(
+        agent.zone_id, agent.pk, agent.name, number=message.number, sender=message.sender, text=words,
+        turn=0, conversation=message.conversation, impersonated_by=message.impersonated_by,
+        world_tick=agent.world.tick, actor=by,
+    )  # fmt: skip
 
 
 def _checked(text: str) -> str:

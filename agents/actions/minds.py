@@ -15,8 +15,10 @@ from agents import events
 from agents.converse import storable
 from agents.errors import Invalid, NotFound
 from agents.minds import hints, prompts
+from agents.minds.endpoints import breaker_name
 from agents.models import Endpoint, PromptTemplate, Switch
 from domains import sql
+from domains.thunderflow import breakers
 from domains.thunderflow.actions import NewEvent, publish
 
 MAX_NOTE = 200
@@ -90,7 +92,8 @@ def reset_breaker(endpoint_id: UUID, *, by: str) -> None:
         if endpoint is None:
             raise NotFound(f"there is no endpoint {endpoint_id}")
         # Not `updated_at`: nobody has edited it.
-        Endpoint.objects.filter(pk=endpoint_id).update(failures=0, open_until=None)
+        Endpoint.objects.filter(pk=endpoint_id).update(rests_until=None)
+        breakers.reset(breaker_name(endpoint.name), by=by)
         tell_change("breaker_reset", endpoint.name, by=by)
 
 

@@ -13,7 +13,7 @@ from agents.actions.locks import lock
 from agents.converse import MAX_REPLY, storable
 from agents.engine import chunk, rows, turn
 from agents.engine.chunk import Visit
-from agents.errors import Invalid, NotFound, WrongState
+from agents.errors import Embodied, Invalid, NotFound, WrongState
 from agents.facts import AgentState, Decision, Facts
 from agents.minds import hints
 from agents.models import Lifecycle
@@ -31,12 +31,12 @@ def force_tick(agent_id: UUID, *, by: str) -> int:
     """Make an active agent tick now, at its world's tick, whether it is due or not. Returns the tick's number.
 
     One that thinks with a model is asked now, and ticks when the answer is there. An input: its event stands in the
-    zone's stream before what it causes. Raises: NotFound, WrongState.
+    zone's stream before what it causes. Raises: NotFound, WrongState, Embodied.
     """
     with transaction.atomic():
-        zone, state = _locked(agent_id)
+        zone, state = locked(agent_id)
         payload = events.TickForced(agent_id=agent_id, name=state.name, world_tick=zone.tick)
-        cause = _cause(zone, "tick_forced", payload, by)
+        cause = cause_of(zone, "tick_forced", payload, by)
         if reasoners.thinks(state.reasoner):
             sql.execute(WANT_NOW, [zone.tick, agent_id])
             publish(cause)
@@ -58,13 +58,13 @@ def act_as(
 
     `replies` are answers by the numbers of waiting messages; the others go on waiting. Without an action it does the
     least: it rests where it can, else it reflects. An input like a forced tick; log and event name who it was. The
-    agent's mods, needs and the review count as ever. Raises: NotFound, WrongState, Invalid when the action is not
-    possible now.
+    agent's mods, needs and the review count as ever. Raises: NotFound, WrongState, Embodied, Invalid when the
+    action is not possible now.
     """
     with transaction.atomic():
-        zone, state = _locked(agent_id)
+        zone, state = locked(agent_id)
         facts = chunk.look([Visit(zone, [state], finish=False)])[0][0]
-        decision = _decision(facts, action, arguments or {}, replies or {}, by)
+        decision = decision_of(facts, action, arguments or {}, replies or {}, by)
         state.decided = decision
         payload = events.Impersonated(
             agent_id=agent_id,
@@ -74,12 +74,15 @@ def act_as(
             arguments=dict(decision.arguments),
             replies=dict(decision.replies),
         )
-        turn.run([Visit(zone, [state], finish=False)], before=(_cause(zone, "impersonated", payload, by),))
+        turn.run([Visit(zone, [state], finish=False)], before=(cause_of(zone, "impersonated", payload, by),))
     return state.tick_number
 
 
-def _locked(agent_id: UUID) -> tuple[ZoneState, AgentState]:
-    """An active agent and its zone, locked. Raises: NotFound, WrongState."""
+def locked(agent_id: UUID, *, embodied: bool = False) -> tuple[ZoneState, AgentState]:
+    """An active agent and its zone, locked. Needs an open transaction.
+
+    With `embodied` it may be one that a client lives as. Raises: NotFound, WrongState, Embodied.
+    """
     agents, _ = lock([agent_id])
     agent = agents[0]
     if agent.lifecycle != Lifecycle.ACTIVE:
@@ -88,15 +91,20 @@ def _locked(agent_id: UUID) -> tuple[ZoneState, AgentState]:
     state = rows.read_one(agent_id, agent.zone_id)
     if zone is None or state is None:
         raise NotFound(f"there is no agent {agent_id} that ticks")
+    if state.reasoner == reasoners.EMBODIED and not embodied:
+        raise Embodied(f"a client lives as {state.name} and decides for it; its own ticks rest until it is given back")
     return zone, state
 
 
-def _cause(zone: ZoneState, verb: str, payload: Payload, by: str) -> NewEvent:
+def cause_of(zone: ZoneState, verb: str, payload: Payload, by: str) -> NewEvent:
+    """The event of an input that makes an agent tick; it comes first in its zone's stream."""
     return NewEvent(zone.stream, zone_events.zone_topic(zone.id, verb), payload, actor=by)
 
 
-def _decision(facts: Facts, action: str, arguments: Mapping[str, Any], replies: Mapping[int, str], by: str) -> Decision:
-    """Raises: Invalid."""
+def decision_of(
+    facts: Facts, action: str, arguments: Mapping[str, Any], replies: Mapping[int, str], by: str
+) -> Decision:
+    """What somebody decided for an agent, if it is possible now. Raises: Invalid."""
     name = action or ("rest" if facts.stats["energy"] < 80 else "reflect")
     behaviour = behaviours.get(name)
     if behaviour is None:

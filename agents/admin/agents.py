@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils import timezone
-from django.utils.html import format_html
 from pydantic import ValidationError
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from agents import actions, reasoners
+from agents import actions, reasoners, rules
+from agents.admin.shown import LONG
 from agents.errors import AgentError, Invalid
-from agents.models import STATS, TRAITS, Agent, Mod, TickLog
+from agents.models import STATS, TRAITS, Agent, Mod
 from agents.specs import AgentSpec, ModSpec
-from domains.readonly import Large, Lasting, Log, actor
+from domains import links
+from domains.readonly import ByAgent, Large, Lasting, actor
 from domains.thunderblock.doors import Refusing
-from zones.admin import WorldFilter
+from memory import queries as memory
+from memory.admin import told as memory_told
+from zones.admin import WorldAdmin, WorldFilter
 from zones.errors import ZoneError
+from zones.events import zone_stream
+from zones.of_worlds import OfWorlds
 
 MOST_FORCED = 100
 """Agents that one click may force to tick: each is a transaction of its own."""
 LIFECYCLE_COLOURS = {"active": "success", "suspended": "warning", "dormant": "info", "archived": "danger"}
+
+
+# A world's page is of an app that knows nothing of memories, as memories know nothing of worlds.
+WorldAdmin.told_elsewhere["memory"] = lambda world_id: memory_told(memory.health(world_id=world_id))
 
 
 class ReasonerFilter(admin.SimpleListFilter):
@@ -64,12 +70,12 @@ class ModInline(TabularInline):
 
 
 @admin.register(Agent)
-class AgentAdmin(Refusing, Large, Lasting, ModelAdmin):
+class AgentAdmin(OfWorlds, Refusing, Large, Lasting, ModelAdmin):
     domain = "thunderpac"
     refusals = (AgentError, ZoneError)
     list_display = [
-        "name", "world", "zone", "shown_lifecycle", "reasoner", "energy", "shown_mood", "activity", "tick_number",
-        "due_tick",
+        "name", links.column("world", ordered=False), links.column("zone", ordered=False), "shown_lifecycle",
+        "reasoner", "shown_energy", "shown_mood", "activity", "shown_ticks", "due_tick",
     ]  # fmt: skip
     list_filter = ["lifecycle", WorldFilter, ReasonerFilter]
     list_select_related = ["world", "zone"]
@@ -101,12 +107,23 @@ class AgentAdmin(Refusing, Large, Lasting, ModelAdmin):
         ]
         if obj is None:
             return given
-        links = (None, {"fields": ["elsewhere"]})
-        return [links, *given, ("Now", {"fields": ["world", *self.LIVING]})]
+        now = [name for name in self.LIVING if name != "working_memory" or self._remembers(request, obj)]
+        return [(None, {"fields": ["elsewhere"]}), *given, ("Now", {"fields": ["world", *now, "memory"]})]
+
+    @staticmethod
+    def _remembers(request: HttpRequest, agent: Agent) -> bool:
+        """Whether one may read what it remembers; that one did is told, where it is not one's own: once a request."""
+        known: dict[UUID, bool] = request.__dict__.setdefault("reads_memories", {})
+        if agent.pk not in known:
+            readable = rules.remembered_by(request.user)
+            known[agent.pk] = readable is None or readable.filter(pk=agent.pk).exists()
+            if known[agent.pk]:
+                rules.tell_read(request, [agent.pk])
+        return known[agent.pk]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> list[str]:
         """Ticks and actions change the rest."""
-        return ["elsewhere", "name", "zone", "world", *self.LIVING] if obj else []
+        return ["elsewhere", "name", "zone", "world", "memory", *self.LIVING] if obj else []
 
     def get_inlines(self, request: HttpRequest, obj: Agent | None) -> list[type[TabularInline]]:
         """A new agent has no mods to show."""
@@ -122,18 +139,36 @@ class AgentAdmin(Refusing, Large, Lasting, ModelAdmin):
         """Two digits are plenty."""
         return f"{agent.mood:+.2f}"
 
+    @display(description="energy", ordering="energy")
+    def shown_energy(self, agent: Agent) -> str:
+        """0–100; whole numbers are plenty."""
+        return f"{agent.energy:.0f}"
+
+    @display(description="ticks", ordering="tick_number")
+    def shown_ticks(self, agent: Agent) -> str:
+        """How many it has had, with the way to them."""
+        return links.listed("agents.ticklog", f"{agent.tick_number:,}", agent__id__exact=agent.pk)
+
     @display(description="elsewhere")
     def elsewhere(self, agent: Agent) -> str:
         """Where else the agent is shown."""
-        found = f"?agent__id__exact={agent.pk}"
-        return format_html(
-            '<a href="{}">its page</a> · <a href="{}{}">its ticks</a> · <a href="{}{}">its memories</a>',
-            reverse("agent", args=[agent.pk]),
-            reverse("admin:agents_ticklog_changelist"),
-            found,
-            reverse("admin:memory_memorynode_changelist"),
-            found,
-        )
+        of = {"agent__id__exact": agent.pk}
+        return links.line([
+            links.page("agent", "its page", agent.pk),
+            links.listed("agents.ticklog", "ticks", **of),
+            links.listed("memory.memorynode", "memories", **of),
+            links.listed("memory.memoryfact", "facts", **of),
+            links.listed("memory.memoryentity", "names", **of),
+            links.listed("agents.mod", "mods", **of),
+            links.listed("agents.message", "messages", q=agent.pk),
+            links.listed("agents.modelcall", "model calls", **of),
+            links.listed("thunderflow.event", "events of its zone", stream__exact=zone_stream(agent.zone_id)),
+        ])  # fmt: skip
+
+    @display(description="memory")
+    def memory(self, agent: Agent) -> str:
+        """How well its memories serve, as last counted."""
+        return memory_told(memory.health(agent.pk))
 
     def save_model(self, request: HttpRequest, obj: Agent, form: forms.ModelForm[Agent], change: bool) -> None:
         """Make or edit by the actions, under the zone's lock."""
@@ -145,7 +180,9 @@ class AgentAdmin(Refusing, Large, Lasting, ModelAdmin):
         given = {name: form.cleaned_data[name] for name in ("name", *AgentSpec.EDITABLE)}
         given["traits"] = {name: given.pop(name) for name in TRAITS}
         spec = _checked(AgentSpec, given)
-        obj.pk = actions.create(spec, world_id=obj.zone.world_id, zone_id=obj.zone_id, by=actor(request)).pk
+        obj.pk = actions.create(
+            spec, world_id=obj.zone.world_id, zone_id=obj.zone_id, by=actor(request), user=request.user
+        ).pk
 
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
@@ -170,14 +207,14 @@ class AgentAdmin(Refusing, Large, Lasting, ModelAdmin):
     def _move(
         self, request: HttpRequest, queryset: QuerySet[Agent], act: Callable[..., Sequence[Agent]], state: str
     ) -> None:
-        ids = list(queryset.order_by().values_list("pk", flat=True))
+        ids = list(self.governed(request, queryset).order_by().values_list("pk", flat=True))
         done = f"{len(ids)} agent{'s' if len(ids) != 1 else ''} now {state}."
         self.tell(request, done, lambda: act(ids, by=actor(request)))
 
     @admin.action(description="Force a tick", permissions=["change"])
     def force_tick(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         """Make active agents tick now."""
-        chosen = list(queryset.values_list("pk", "name")[: MOST_FORCED + 1])
+        chosen = list(self.governed(request, queryset).values_list("pk", "name")[: MOST_FORCED + 1])
         if len(chosen) > MOST_FORCED:
             messages.error(request, f"At most {MOST_FORCED} at once; step the world to make all tick.")
             return
@@ -205,22 +242,26 @@ class ModForm(forms.ModelForm):
 
 
 @admin.register(Mod)
-class ModAdmin(Refusing, Large, Lasting, ModelAdmin):
+class ModAdmin(OfWorlds, Refusing, ByAgent, Large, Lasting, ModelAdmin):
+    world_path = "agent__world"
     domain = "thunderpac"
     refusals = (AgentError, ZoneError)
     form = ModForm
-    list_display = ["name", "agent", "kind", "applied_tick", "expires_tick", "active"]
+    list_display = ["name", links.column("agent"), "kind", "applied_tick", "expires_tick", "active"]
     list_filter = ["kind", "active"]
     list_select_related = ["agent"]
-    search_fields = ["name", "agent__name__exact"]
-    search_help_text = "Part of a mod's name, or an agent's whole name"
+    search_help_text = "A mod's or agent's whole name, or an agent's id"
     ordering = ["-id"]
     autocomplete_fields = ["agent"]
     actions = ["remove"]
 
+    def found(self, rows: QuerySet[Mod], term: str) -> QuerySet[Mod]:
+        """By its own name, too."""
+        return rows.filter(Q(agent__in=self.agents(term)) | Q(name=term))
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Mod]:
         """The agents' names, not their memory."""
-        return super().get_queryset(request).defer("agent__working_memory", "agent__system_prompt")
+        return super().get_queryset(request).defer(*LONG)
 
     def get_fieldsets(self, request: HttpRequest, obj: Mod | None = None) -> Any:
         """A new one takes a duration; one in force shows when it ends."""
@@ -237,52 +278,13 @@ class ModAdmin(Refusing, Large, Lasting, ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Mod, form: forms.ModelForm[Mod], change: bool) -> None:
         """Apply it."""
+        self.require_governed(request, obj.agent.world_id)
         given = {name: form.cleaned_data[name] for name in ("name", "kind", "effects", "duration")}
         obj.pk = actions.apply_mod(obj.agent_id, _checked(ModSpec, given), by=actor(request)).pk
 
     @admin.action(description="Take off", permissions=["remove"])
     def remove(self, request: HttpRequest, queryset: QuerySet[Mod]) -> None:
         """End mods that are in force."""
-        for agent_id, name in queryset.filter(active=True).values_list("agent_id", "name"):
+        for agent_id, name in self.governed(request, queryset).filter(active=True).values_list("agent_id", "name"):
             remove = partial(actions.remove_mod, agent_id, name, by=actor(request))
             self.tell(request, f"{name} taken off.", remove)
-
-
-class SinceFilter(admin.SimpleListFilter):
-    """How far back to look. A leaf of the log is a day, so what is further back is not even opened."""
-
-    title = "when"
-    parameter_name = "since"
-    CHOICES = {"10": "last ten minutes", "60": "last hour", "1440": "last day", "all": "everything"}
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """From near to far."""
-        return list(self.CHOICES.items())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[TickLog]) -> QuerySet[TickLog]:
-        """The last ten minutes, unless something else is wished or one agent's ticks are looked at."""
-        chosen = self.value() or ("all" if "agent__id__exact" in request.GET else "10")
-        if not chosen.isdecimal():
-            return queryset
-        oldest = timezone.now() - timedelta(minutes=min(int(chosen), 100_000))
-        return queryset.filter(inserted_at__gte=oldest, id__gte=_first_id_of(oldest.timestamp()))
-
-
-def _first_id_of(seconds: float) -> UUID:
-    """The least UUIDv7 of an instant (Unix seconds): the log's block ranges are searched by it."""
-    return UUID(int=int(seconds * 1000) << 80)
-
-
-@admin.register(TickLog)
-class TickLogAdmin(Log, ModelAdmin):
-    list_display = ["narrative", "agent", "zone", "tick_number", "action", "confidence", "inserted_at"]
-    list_filter = [SinceFilter]
-    list_select_related = ["agent", "zone"]
-    search_fields = ["agent__name__exact", "action__exact"]
-    search_help_text = "An agent's whole name, or an action"
-    ordering = ["-id"]
-    exclude = ["state_hash"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[TickLog]:
-        """The agents' and zones' names, not all they are."""
-        return super().get_queryset(request).defer("agent__working_memory", "agent__system_prompt", "zone__happenings")

@@ -13,18 +13,25 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from agents.admin.shown import label
-from agents.models import Message
+from agents.models import Agent, Message
+from domains import links
 from domains.readonly import Log
+from zones.admin import WorldFilter
+from zones.of_worlds import OfWorlds
 
 STATUS_COLOURS = {"sent": "info", "waiting": "warning", "answered": "success", "read": ""}
 
 
 @admin.register(Message)
-class MessageAdmin(Log, ModelAdmin):
-    list_display = ["number", "inserted_at", "sender", "to", "words", "shown_status", "turn", "impersonated_by"]
-    list_filter = ["status"]
+class MessageAdmin(OfWorlds, Log, ModelAdmin):
+    list_display = ["number", "inserted_at", "said_by", "said_to", "words", "shown_status", "turn", "impersonated_by"]
+    list_filter = ["status", WorldFilter]
+    list_select_related = ["sender_agent", "recipient"]
+    sortable_by = ["number"]
     search_fields = ["sender__exact"]  # which shows the box; see `get_search_results`
-    search_help_text = "Who said it or whom it is for (user:<name>, agent:<name>), or a conversation's id"
+    search_help_text = (
+        "Who said it or whom it is for (user:<name>, an agent's name), or an agent's or conversation's id"
+    )
     ordering = ["-number"]
     fieldsets = [
         (None, {"fields": ["sender", "to", "text", "shown_status", "impersonated_by", "inserted_at"]}),
@@ -40,9 +47,28 @@ class MessageAdmin(Log, ModelAdmin):
         if not term:
             return queryset, False
         try:
-            return queryset.filter(conversation=UUID(term)), False
+            id_ = UUID(term)
         except ValueError:
-            return queryset.filter(Q(sender=term) | Q(to=term)), False
+            agents = list(Agent.objects.filter(name=term).order_by().values_list("pk", flat=True)[:100])
+            said = Q(sender_agent__in=agents) | Q(recipient__in=agents)
+            return queryset.filter(said if agents else Q(sender=term) | Q(to=term)), False
+        return queryset.filter(Q(conversation=id_) | Q(sender_agent=id_) | Q(recipient=id_)), False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        """Of the agents only their names."""
+        names = ("working_memory", "system_prompt", "goals")
+        ends = (f"{end}__{name}" for end in ("sender_agent", "recipient") for name in names)
+        return super().get_queryset(request).defer(*ends)
+
+    @display(description="from", ordering="sender")
+    def said_by(self, message: Message) -> SafeString | str:
+        """As a link, where it is an agent."""
+        return _end(message.sender_agent_id, message.sender)
+
+    @display(description="to", ordering="to")
+    def said_to(self, message: Message) -> SafeString | str:
+        """The same."""
+        return _end(message.recipient_id, message.to)
 
     @display(description="text", ordering="text")
     def words(self, message: Message) -> str:
@@ -53,3 +79,7 @@ class MessageAdmin(Log, ModelAdmin):
     def shown_status(self, message: Message) -> SafeString:
         """How far it has come, as a coloured label."""
         return label(message.get_status_display(), STATUS_COLOURS[message.status])
+
+
+def _end(agent_id: UUID | None, name: str) -> SafeString | str:
+    return links.to("agents.agent", agent_id, name) if agent_id else name

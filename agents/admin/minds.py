@@ -21,17 +21,21 @@ from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from agents import actions
 from agents.actions.minds import tell_change
-from agents.admin.shown import dollars, label, plain
+from agents.admin.shown import LONG, dollars, label, plain
 from agents.errors import AgentError
-from agents.minds.breaker import FAILURES, Breaker
+from agents.minds import endpoints
 from agents.minds.thoughts import LEASE_S
 from agents.models import Endpoint, ModelCall, Price, ReasonerProcess, Switch, Thought
-from domains.readonly import Lasting, Log, actor
+from domains import links
+from domains.readonly import ByAgent, Large, Lasting, Log, actor
 from domains.thunderblock.doors import Refusing
+from domains.thunderflow.breakers import CLOSED
+from zones.of_worlds import OfWorlds
 
 
 class Told:
@@ -132,16 +136,31 @@ class EndpointForm(forms.ModelForm):
         ]  # fmt: skip
 
 
+class Faring(ChangeList):
+    """Endpoints of a page, each with how it fares: one query for all."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Raises: IncorrectLookupParameters."""
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        fare = endpoints.standing(self.result_list)
+        for endpoint in self.result_list:
+            endpoint.fare = fare[endpoint.name]
+
+
 @admin.register(Endpoint)
-class EndpointAdmin(Told, Refusing, Lasting, ModelAdmin):
+class EndpointAdmin(Told, Refusing, Large, Lasting, ModelAdmin):
     domain = "thunderpac"
     refusals = (AgentError,)
     form = EndpointForm
-    list_display = ["name", "model", "tier", "base_url", "shown_state", "latest_error"]
+    list_display = ["name", "model", "tier", "base_url", "shown_state", "latest_error", "calls"]
     list_filter = ["tier", "enabled"]
     search_fields = ["name", "model", "base_url"]
+    search_help_text = "Part of a name, model or address"
     actions = ["try_again"]
-    STATE = ("shown_state", "failures", "last_error", "inserted_at", "updated_at")
+    STATE = ("shown_state", "last_error", "inserted_at", "updated_at")
 
     def get_fieldsets(self, request: HttpRequest, obj: Endpoint | None = None) -> Any:
         """How it fares is there once it is."""
@@ -167,18 +186,26 @@ class EndpointAdmin(Told, Refusing, Lasting, ModelAdmin):
             obj.api_key = form.cleaned_data["key"]
         super().save_model(request, obj, form, change)
 
-    @display(description="state", ordering="open_until")
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """With what breakers say."""
+        return Faring
+
+    @display(description="state", ordering="rests_until")
     def shown_state(self, endpoint: Endpoint) -> SafeString:
         """What the breaker says, as a coloured label."""
-        breaker, now = Breaker(endpoint.failures, endpoint.open_until), timezone.now()
+        breaker, until = getattr(endpoint, "fare", None) or endpoints.standing([endpoint])[endpoint.name]
         if not endpoint.enabled:
             return label("off", "")
-        if breaker.resting(now):
-            until = timezone.localtime(endpoint.open_until)
-            return label(f"resting until {until:%H:%M:%S}", "warning")
-        if breaker.failures >= FAILURES:
+        if until and timezone.now() < until:
+            return label(f"resting until {timezone.localtime(until):%H:%M:%S}", "warning")
+        if breaker.state != CLOSED:
             return label("to be tried by one call", "info")
         return label("ok", "success")
+
+    @display(description="calls")
+    def calls(self, endpoint: Endpoint) -> SafeString:
+        """The way to them."""
+        return links.listed("agents.modelcall", "its calls", endpoint__id__exact=endpoint.pk)
 
     @display(description="last error")
     def latest_error(self, endpoint: Endpoint) -> str:
@@ -208,12 +235,13 @@ class PriceForm(forms.ModelForm):
 
 
 @admin.register(Price)
-class PriceAdmin(Told, Refusing, ModelAdmin):
+class PriceAdmin(Told, Refusing, Large, ModelAdmin):
     domain = "thunderpac"
     refusals = (AgentError,)
     form = PriceForm
     list_display = ["model", "of_question", "of_answer", "updated_at"]
     search_fields = ["model"]
+    search_help_text = "Part of a model's name"
     fields = ["model", "prompt", "completion"]
 
     @display(description="a million tokens of the question", ordering="prompt")
@@ -231,11 +259,19 @@ class PriceAdmin(Told, Refusing, ModelAdmin):
 
 
 @admin.register(Thought)
-class ThoughtAdmin(Log, ModelAdmin):
-    list_display = ["agent", "asked_tick", "since", "attempt", "process", "expires_at", "last_error"]
+class ThoughtAdmin(OfWorlds, ByAgent, Log, ModelAdmin):
+    world_path = "agent__world"
+    list_display = [
+        links.column("agent", ordered=False),
+        "asked_tick",
+        "since",
+        "attempt",
+        "process",
+        "expires_at",
+        "last_error",
+    ]
     list_select_related = ["agent"]
-    search_fields = ["agent__name__exact"]
-    search_help_text = "An agent's whole name"
+    list_display_links = ["asked_tick"]
     ordering = ["asked_tick", "agent_id"]
     fields = ["agent", "asked_tick", "since", "attempt", "process", "expires_at", "call_id", "last_error"]
 
@@ -245,7 +281,7 @@ class ThoughtAdmin(Log, ModelAdmin):
         where = Concat("node", Value(":"), Cast("pid", CharField()), output_field=CharField())
         holder = ReasonerProcess.objects.filter(pk=OuterRef("holder")).annotate(where=where).values("where")
         rows = super().get_queryset(request).annotate(called_at=Subquery(call[:1]), held_by=Subquery(holder[:1]))
-        return rows.defer("agent__working_memory", "agent__system_prompt", "agent__goals")
+        return rows.defer(*LONG)
 
     @display(description="asked since", ordering="called_at", empty_value="not yet")
     def since(self, thought: Any) -> Any:
@@ -262,6 +298,7 @@ class ThoughtAdmin(Log, ModelAdmin):
 class ReasonerProcessAdmin(Log, ModelAdmin):
     list_display = ["node", "pid", "shown_state", "in_flight", "seen_at"]
     search_fields = ["node"]
+    search_help_text = "Part of a node's name"
     fields = ["node", "pid", "shown_state", "in_flight", "seen_at"]
 
     @display(description="state", ordering="-seen_at")

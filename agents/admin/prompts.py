@@ -23,7 +23,7 @@ from agents.admin.shown import label
 from agents.errors import AgentError
 from agents.minds import endpoints, prompts
 from agents.models import PromptTemplate
-from domains.readonly import Lasting, actor
+from domains.readonly import Large, Lasting, actor
 from domains.thunderblock.doors import Refusing
 
 
@@ -64,12 +64,13 @@ class PromptTemplateForm(forms.ModelForm):
 
 
 @admin.register(PromptTemplate)
-class PromptTemplateAdmin(Refusing, Lasting, ModelAdmin):
+class PromptTemplateAdmin(Refusing, Large, Lasting, ModelAdmin):
     domain = "thunderpac"
     refusals = (AgentError,)
     form = PromptTemplateForm
     list_display = ["__str__", "shown_state", "author", "note", "inserted_at"]
     search_fields = ["author", "note"]
+    search_help_text = "Part of an author's name, or of what is noted"
     ordering = ["-version"]
     list_before_template = "admin/agents/prompts.html"
     actions = ["use_again"]

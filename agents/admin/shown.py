@@ -11,10 +11,14 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.decorators import display
 from unfold.utils import display_for_label
 from unfold.views import ChangeList
 
 from domains import sql
+
+LONG = ("agent__working_memory", "agent__system_prompt", "agent__goals")
+"""Columns of a row's agent that no list shows."""
 
 # Ids are UUIDv7: no two tables have the same.
 NAMES = """
@@ -90,6 +94,17 @@ def document(text: str) -> SafeString:
 def pretty(value: Any) -> SafeString:
     """JSON, indented."""
     return document(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def pretty_of(name: str) -> Any:
+    """A method of a ModelAdmin that shows a JSON column, indented."""
+
+    @display(description=name.replace("_", " "))
+    def shown(self: Any, row: Any) -> SafeString | str:
+        value = getattr(row, name)
+        return pretty(value) if value else "–"
+
+    return shown
 
 
 def pretty_text(text: str) -> SafeString:

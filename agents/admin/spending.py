@@ -23,11 +23,12 @@ from agents.admin.minds import Told
 from agents.admin.shown import Named, document, dollars, label, names_of, plain, pretty, pretty_text, whole
 from agents.errors import AgentError
 from agents.models import Agent, Endpoint, ModelCall, Spending, SpendingCap
-from domains import sql
-from domains.readonly import Log
+from domains import links, sql
+from domains.readonly import Large, Log
 from domains.thunderblock.doors import Refusing
 from zones import queries as zones
 from zones.errors import ZoneError
+from zones.of_worlds import OfWorlds
 
 # Hours and days of UTC, as caps count them. Calls under way count with the most that they may come to.
 TOTALS = """
@@ -41,6 +42,10 @@ JOIN mind_spending s ON s.scope = 'endpoint' AND s.hour >= t.day
 LEFT JOIN mind_endpoints e ON e.id = s.target_id
 GROUP BY e.name, s.target_id ORDER BY 8 DESC, 6 DESC, e.name LIMIT 50
 """
+
+
+LABELS = {"agent": "agents.agent", "world": "zones.world", "endpoint": "agents.endpoint"}
+"""Models of what is counted for."""
 
 
 class Total(NamedTuple):
@@ -79,6 +84,20 @@ class Summed:
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """With the totals."""
         return super().changelist_view(request, {**(extra_context or {}), "totals": totals()})  # type: ignore[misc]
+
+
+class Targeted:
+    """Mix into a ModelAdmin, first, of what is counted for agents, worlds and endpoints: those that one may see."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Operators' lists are not filtered at all."""
+        rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
+        agents = queries.seen_by(request.user)
+        if agents is None:
+            return rows
+        worlds = zones.worlds(request.user).order_by().values("pk")
+        seen = Q(scope="agent", target_id__in=agents) | Q(scope="world", target_id__in=worlds)
+        return rows.filter(seen | Q(scope="endpoint") | Q(target_id=None))
 
 
 # --- Caps ----------------------------------------------------------------------------------------------------
@@ -161,12 +180,13 @@ def _agent(name_or_id: str) -> UUID:
 
 
 @admin.register(SpendingCap)
-class SpendingCapAdmin(Named, Told, Refusing, ModelAdmin):
+class SpendingCapAdmin(Targeted, Named, Told, Refusing, Large, ModelAdmin):
     domain = "thunderpac"
     refusals = (AgentError,)
     form = SpendingCapForm
     named = ("target_id",)
-    list_display = ["whom", "scope", "shown_most", "period"]
+    list_display = ["shown_most", "period", "whom", "scope"]
+    list_select_related = False
     list_filter = ["scope", "period", "measure"]
     fields = ["scope", "target", "period", "measure", "most"]
 
@@ -177,7 +197,9 @@ class SpendingCapAdmin(Named, Told, Refusing, ModelAdmin):
     @display(description="for", ordering="target_id")
     def whom(self, cap: SpendingCap) -> str:
         """A name, or that it holds for each."""
-        return self.name_of(cap, "target_id") if cap.target_id else f"each {cap.scope}"
+        if not cap.target_id:
+            return f"each {cap.scope}"
+        return links.to(LABELS[cap.scope], cap.target_id, self.name_of(cap, "target_id"))
 
     @display(description="at most", ordering="most")
     def shown_most(self, cap: SpendingCap) -> str:
@@ -208,17 +230,19 @@ class HourFilter(admin.SimpleListFilter):
 
 
 @admin.register(Spending)
-class SpendingAdmin(Summed, Named, Log, ModelAdmin):
+class SpendingAdmin(Targeted, Summed, Named, Log, ModelAdmin):
     named = ("target_id",)
     list_display = ["hour", "scope", "whom", "shown_calls", "shown_tokens", "shown_cost"]
     list_filter = ["scope", HourFilter]
+    sortable_by = ["hour"]
     ordering = ["-hour", "scope", "-cost", "-id"]
     fields = ["hour", "scope", "whom", "calls", "tokens", "shown_cost"]
 
     @display(description="for")
     def whom(self, spending: Spending) -> str:
-        """The name of what it was spent for."""
-        return self.name_of(spending, "target_id")
+        """What it was spent for."""
+        label = LABELS[spending.scope]
+        return links.to(label, spending.target_id, self.name_of(spending, "target_id"))
 
     @display(description="calls", ordering="calls")
     def shown_calls(self, spending: Spending) -> str:
@@ -240,13 +264,14 @@ STATUS_COLOURS = {"open": "info", "answered": "success", "failed": "danger", "st
 
 
 @admin.register(ModelCall)
-class ModelCallAdmin(Summed, Named, Log, ModelAdmin):
+class ModelCallAdmin(OfWorlds, Summed, Named, Log, ModelAdmin):
     named = ("agent_id", "endpoint_id")
     list_display = [
         "started", "whom", "shown_endpoint", "model", "shown_status", "error_class", "tokens", "shown_cost",
         "shown_ms",
     ]  # fmt: skip
     list_filter = ["status", "endpoint"]
+    sortable_by = ["started"]
     search_fields = ["request_hash"]  # which shows the box; see `get_search_results`
     search_help_text = "An agent's whole name, or the hash of a request"
     ordering = ["-id"]
@@ -281,12 +306,12 @@ class ModelCallAdmin(Summed, Named, Log, ModelAdmin):
     @display(description="agent")
     def whom(self, call: ModelCall) -> str:
         """Who was to decide."""
-        return self.name_of(call, "agent_id")
+        return links.to("agents.agent", call.agent_id, self.name_of(call, "agent_id"))
 
     @display(description="endpoint")
     def shown_endpoint(self, call: ModelCall) -> str:
         """Whom the question went to."""
-        return self.name_of(call, "endpoint_id")
+        return links.to("agents.endpoint", call.endpoint_id, self.name_of(call, "endpoint_id"))
 
     @display(description="status", ordering="status")
     def shown_status(self, call: ModelCall) -> SafeString:

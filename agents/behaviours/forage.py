@@ -5,6 +5,8 @@ from agents.facts import Decision, Facts, Outcome
 from domains.chance import Chance
 
 WANTED = 6.0
+NOURISHES = 2.2
+"""Energy in a unit of food."""
 FED = (
     "{name} gathered what {zone} had to give and ate well.",
     "{name} found enough in {zone} for a plain, honest meal.",
@@ -32,7 +34,7 @@ def _act(facts: Facts, _decision: Decision, chance: Chance) -> Outcome:
     return Outcome(
         FED if fed else HUNGRY,
         "Found food in {zone}." if fed else "Found nothing to eat in {zone}.",
-        stats={"energy": -5.0 + round(2.2 * got, 2)},
+        stats={"energy": -5.0 + round(NOURISHES * got, 2)},
         mood=0.03 if fed else -0.1,
         activity="foraging",
         importance=0.1 if fed else 0.35,

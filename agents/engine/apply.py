@@ -8,17 +8,19 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from math import isfinite
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import orjson
 
-from agents import behaviours, converse, metrics
+from agents import behaviours, converse, insights, metrics
 from agents.engine.faults import AWAY
-from agents.facts import KEPT_ACTIONS, KEPT_MEMORIES, AgentState, Decision, Facts, Heard, Outcome
+from agents.facts import KEPT_ACTIONS, AgentState, Decision, Facts, Heard, Insight, Outcome
 from agents.narrative import fill
 from agents.review import DENY, Verdict
 from domains.chance import Chance
 from memory.actions import NewMemory, worth_keeping
+from memory.texts import Recalled
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,8 @@ MOOD_KEPT = 0.85
 NOTICED_WEIGHT = 0.12
 WANTED_IMPORTANCE = 0.5
 """Of a memory that the agent itself asks to keep."""
+LONGEST_INSIGHT = 1000
+"""Characters."""
 MOST_OF_WORDS = 300
 """Characters of what was said that are remembered."""
 STUMBLE = Outcome(
@@ -62,6 +66,10 @@ class Ticked:
     stat_changes: dict[str, float] = field(default_factory=dict)
     state_changes: dict[str, Any] = field(default_factory=dict)
     memories: list[NewMemory] = field(default_factory=list)
+    remembered: list[UUID] = field(default_factory=list)
+    """Ids of the rows that they are in, once they are stored."""
+    concluded: UUID | None = None
+    """The id of the insight among the memories, when there is one."""
     narrative: str = ""
     state_hash: bytes = b""
     error: str | None = None
@@ -143,7 +151,19 @@ def _sound(outcome: Any, agent: AgentState) -> Outcome:
         raise ValueError("a change that is not a finite number")
     if outcome.goal is not None and not 0 <= place < len(agent.goals):
         raise ValueError(f"there is no goal {place}")
+    if outcome.insight is not None:
+        _check_insight(outcome.insight)
     return outcome
+
+
+def _check_insight(insight: Any) -> None:
+    """Raises: TypeError, ValueError."""
+    if not isinstance(insight, Insight):
+        raise TypeError(f"{insight!r} is not an insight")
+    if not (0 <= insight.importance <= 1 and -1 <= insight.valence <= 1 and -1 <= insight.lean <= 1):
+        raise ValueError("an insight whose importance, valence or lean is out of range")
+    if not 1 <= len(insight.text) <= LONGEST_INSIGHT or converse.storable(insight.text).isspace():
+        raise ValueError("an insight that cannot be remembered")
 
 
 def change_stats(ticked: Sequence[Ticked]) -> None:
@@ -195,17 +215,19 @@ def remember(ticked: Ticked) -> None:
     if outcome.memorable and worth_keeping(outcome.importance, outcome.valence):
         text = fill(outcome.impression, ticked.slots)
         _form(ticked, text, outcome.importance, outcome.valence, outcome.kind)
+    if outcome.insight is not None:
+        _conclude(ticked, outcome.insight)
     for heard in facts.messages:
         importance, valence = converse.weigh(heard)
         if worth_keeping(importance, valence):
             _form(ticked, _exchange(heard, ticked.verdict.decision), importance, valence, "episodic")
-    if wanted := ticked.verdict.decision.remember:
+    if (wanted := ticked.verdict.decision.remember) and outcome.insight is None:
         _keep(ticked, wanted)
     for seen in facts.noticed[:2]:
         if worth_keeping(seen.importance, seen.valence):
             _form(ticked, seen.text, seen.importance, seen.valence, "episodic")
     if ticked.memories:
-        agent.memories = agent.memories[-KEPT_MEMORIES:]
+        agent.memories = insights.kept(agent.memories, facts.tick, agent.tick_interval)
         agent.memories_changed = True
 
 
@@ -216,20 +238,36 @@ def _exchange(heard: Heard, decision: Decision) -> str:
     return f"{heard.sender} said: “{heard.text[:MOST_OF_WORDS]}”{answered}"
 
 
+def _conclude(ticked: Ticked, insight: Insight) -> None:
+    """Remember an insight, unless it says again what the agent was just reminded of."""
+    agent = ticked.agent
+    told = agent.answer.told if agent.answer is not None else ()
+    if Recalled([*told, *(memory[1] for memory in agent.memories)]).echoed_by(insight.text):
+        return
+    _form(ticked, insight.text, insight.importance, insight.valence, "semantic", insight)
+    ticked.concluded = ticked.memories[-1].id
+
+
 def _keep(ticked: Ticked, text: str) -> None:
     """Remember what the agent itself wants to; not what it was just reminded of."""
     answer = ticked.agent.answer
-    if answer is None or text not in answer.told:
+    if answer is None or not Recalled(answer.told).echoed_by(text):
         _form(ticked, text, WANTED_IMPORTANCE, 0.0, "semantic")
 
 
-def _form(ticked: Ticked, text: str, importance: float, valence: float, kind: str) -> None:
+def _form(
+    ticked: Ticked, text: str, importance: float, valence: float, kind: str, insight: Insight | None = None
+) -> None:
     agent = ticked.agent
     if any(memory[1] == text for memory in agent.memories):
         return
     importance, valence = round(importance, 3), round(valence, 3)
-    agent.memories = [*agent.memories, [ticked.facts.tick, text, importance, valence]]
-    source = {"tick": agent.tick_number, "world_tick": ticked.facts.tick}
+    source: dict[str, Any] = {"tick": agent.tick_number, "world_tick": ticked.facts.tick}
+    fresh = [ticked.facts.tick, text, importance, valence]
+    if insight is not None:
+        fresh += [insight.about, insight.lean]
+        source["insight"] = insight.about or "other"
+    agent.memories = [*agent.memories, fresh]
     ticked.memories.append(NewMemory(agent.id, text, kind, importance, valence, source=source))
 
 

@@ -29,14 +29,33 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::float8[], %s::float8[]) AS u (id, zone_i
 WHO = "SELECT id, name, due_tick, zone_id FROM pac_agents WHERE id = ANY(%s)"
 
 
+TRIES = 10
+
+
+class _Moved(Exception):
+    """Somebody to whom a message comes went elsewhere before its zone was locked."""
+
+
 def advance(world_id: UUID | None = None) -> bool:
     """Let one world (any, or this one) go on by a tick. Returns False when there is none that can just now."""
+    for _ in range(TRIES):
+        try:
+            return _advance(world_id)
+        except _Moved:  # and the locks are let go: taken afterwards, another zone's would be out of order
+            continue
+    return False
+
+
+def _advance(world_id: UUID | None) -> bool:
+    """Raises: _Moved."""
     with transaction.atomic():
         turn = clock.take_turn(world_id)
         if turn is None:
             return False
         messages, writes = mail.on_the_way(turn)
         on_the_way, stirs = clock.lock_touched(turn, also=messages.values())
+        if messages and not mail.zones_of(list(messages)) <= set(messages.values()):
+            raise _Moved
         crossers = clock.take_crossings(on_the_way)
         told = mail.arrive(turn, list(messages)) if messages else []
         told += _arrive(turn, crossers) if crossers else []

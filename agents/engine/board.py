@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from agents import events
+from agents import board, events
 from agents.facts import Facts
 from domains import sql
 from domains.thunderflow.actions import NewEvent
@@ -39,7 +39,7 @@ def leave(wishes: Iterable[tuple[Facts, Iterable[Put]]]) -> None:
 def _rows(facts: Facts, puts: Iterable[Put]) -> Iterator[tuple[Any, ...]]:
     me, zone, author = facts.me, facts.zone, f"agent:{facts.me.name}"
     for one in puts:
-        value = blackboard.check(one, author)
+        value = blackboard.check(one, board.writer(author, zone.world_name))
         yield (zone.world_id, zone.id, facts.tick, me.id, me.ordinal, one.key, value, one.expect, author)
 
 
@@ -49,7 +49,9 @@ def put(turn: clock.Turn) -> list[NewEvent]:
     Locks streams of the board, which come before those of zones.
     """
     rows = sorted(sql.fetch_rows(TAKE, [turn.world_id, turn.tick]), key=lambda row: row[:3])
-    puts = [Put(key, value, expect, by=author) for _, _, _, key, value, expect, author, *_ in rows]
+    puts = [
+        Put(key, value, expect, by=board.writer(author, turn.name)) for _, _, _, key, value, expect, author, *_ in rows
+    ]
     done = blackboard.put_possible(puts, by="system")
     told = []
     for row, result in zip(rows, done, strict=True):

@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from agents import converse, events, metrics, narrative, reasoners, review
-from agents.engine import apply, board, mail, rows
+from agents.engine import apply, board, evidence, mail, outside, rows
 from agents.engine.apply import Ticked
 from agents.engine.faults import AWAY
 from agents.facts import AgentState, Decision, Facts
@@ -89,7 +90,8 @@ def tick_agents(visits: Sequence[Visit], now: datetime) -> list[NewEvent]:
     with stages.time("remember"):
         for one in ticked:
             apply.remember(one)
-        memory.store_many([m for one in ticked for m in one.memories])
+        _store(ticked)
+        evidence.ground(ticked, now)
     with stages.time("narrate"):
         chances = Chance.many(
             ((one.facts.seed, one.agent.ordinal, one.agent.tick_number) for one in ticked), "narrative"
@@ -102,10 +104,20 @@ def tick_agents(visits: Sequence[Visit], now: datetime) -> list[NewEvent]:
         _depart(ticked)
         answers = _speak(ticked, now)
         board.leave((one.facts, one.outcome.puts) for one in ticked if one.outcome.puts)
+        outside.leave(((one.facts, one.outcome.wishes) for one in ticked if one.outcome.wishes), now)
         told = [*_endings(facts, ended), *_events(ticked, answers)]
     rows.write_logs(_logs(ticked, stages.ms, now))
     _count(stages, len(ticked))
     return told
+
+
+def _store(ticked: Sequence[Ticked]) -> None:
+    """Store what they formed; what repeats what their models were told they remember is dropped."""
+    told = {one.agent.id: one.agent.answer.told for one in ticked if one.agent.answer is not None}
+    stored = iter(memory.store_many([m for one in ticked for m in one.memories], recalled=told))
+    for one in ticked:
+        ids = islice(stored, len(one.memories))
+        one.remembered = list(dict.fromkeys(node_id for node_id in ids if node_id is not None))
 
 
 def look(visits: Sequence[Visit], *, only: bool = False) -> tuple[list[Facts], list[tuple[UUID, str]]]:
@@ -219,8 +231,10 @@ def _depart(ticked: Sequence[Ticked]) -> None:
 
 
 def _endings(facts: Sequence[Facts], ended: Sequence[tuple[UUID, str]]) -> Iterator[NewEvent]:
-    of = {f.me.id: f for f in facts} if ended else {}
-    for agent_id, mod in ended:
+    if not ended:
+        return
+    of, order = {f.me.id: f for f in facts}, {f.me.id: place for place, f in enumerate(facts)}
+    for agent_id, mod in sorted(ended, key=lambda one: (order[one[0]], one[1])):  # ids follow from the wall clock
         payload = events.AgentChanged(agent_id=agent_id, name=of[agent_id].me.name, what="mod_ended", was=mod)
         yield NewEvent(of[agent_id].zone.stream, f"agent.{agent_id}.changed", payload)
 
@@ -298,7 +312,8 @@ def _logs(ticked: Sequence[Ticked], stage_ms: dict[str, float], now: datetime) -
             one.state_hash, decision.action, decision.reasoning, one.narrative,
             _decided(one),
             _verdict(one.verdict.verdict, one.verdict.reason),
-            one.stat_changes, one.state_changes, [str(m.id) for m in one.memories], stages, decision.usage, one.error,
+            one.stat_changes, one.state_changes, [str(node_id) for node_id in one.remembered], stages, decision.usage,
+            one.error,
         )  # fmt: skip
 
 

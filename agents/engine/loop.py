@@ -14,6 +14,9 @@ from uuid import UUID
 
 from agents import partitions
 from agents.engine import barrier, turn
+from domains.ids import new_id
+from domains.origin import marking
+from domains.thunderflow.context import acting
 from zones.actions import clock
 
 logger = logging.getLogger(__name__)
@@ -35,6 +38,10 @@ class Stint:
     advances: int = 0
     exhausted: bool = False
     """True when it ended for want of time and not of work."""
+    correlation_id: UUID | None = None
+    """Of what is done now; None: the caller's."""
+    worked: bool = False
+    """Whether zones had their turn since the last clock moved."""
     zones_at_once: int = 1
     """How many zones the next turn takes: as many as fill it, going by the last one."""
 
@@ -42,18 +49,25 @@ class Stint:
         """Count a turn."""
         self.ticks += done.ticks
         self.turns += 1
+        self.worked = True
         wanted = turn.room() * done.zones // max(1, done.ticks)
         self.zones_at_once = max(1, min(MOST_ZONES, 2 * self.zones_at_once, wanted))
 
 
 def run(*, seconds: float, world_id: UUID | None = None, patience_s: float = 0.05) -> Stint:
-    """Work for at most about `seconds`; end sooner when nothing has been due for `patience_s`."""
+    """Work for at most about `seconds`; end sooner when nothing has been due for `patience_s`.
+
+    What was called for is the next world tick: with the end of each that was worked at begins another correlation.
+    """
     partitions.ensure_now_and_then()
     stint = Stint()
     end = time.monotonic() + seconds
     idle_since: float | None = None
     while time.monotonic() < end:
-        if _step(stint, world_id):
+        # Whoever asked for it: ticks are no changes of theirs, and prepared statements have no mark.
+        with acting(correlation_id=stint.correlation_id), marking(""):
+            done = _step(stint, world_id)
+        if done:
             idle_since = None
             continue
         now = time.monotonic()
@@ -77,5 +91,7 @@ def _step(stint: Stint, world_id: UUID | None) -> bool:
         return True
     if barrier.advance(world_id):
         stint.advances += 1
+        if stint.worked:
+            stint.correlation_id, stint.worked = new_id(), False
         return True
     return False

@@ -61,6 +61,10 @@ UNION ALL SELECT NULL, NULL WHERE EXISTS (
     SELECT FROM agent_board_writes WHERE world_id = %(world)s AND tick <= %(tick)s)
 """
 
+READERS = """
+SELECT DISTINCT a.zone_id FROM agent_messages m JOIN pac_agents a ON a.id = m.recipient_id WHERE m.number = ANY(%s)
+"""
+
 ARRIVE = """
 WITH arrived AS (
     UPDATE agent_messages SET status = 'waiting', arrived_tick = %(tick)s
@@ -85,7 +89,7 @@ def read(facts: Sequence[Facts]) -> None:
         return
     inbox: dict[UUID, list[Heard]] = defaultdict(list)
     for agent_id, number, actor, text, turn, conversation, ordinal, sender_id in sql.fetch_rows(READ, [list(having)]):
-        answerable = ordinal is None or turn + 1 < converse.TURN_LIMIT
+        answerable = converse.answerable(actor, turn, by_agent=ordinal is not None)
         name = actor.partition(":")[2] or actor
         heard = Heard(number, name, text, turn, conversation, ordinal, sender_id, actor, answerable)
         inbox[agent_id].append(heard)
@@ -107,17 +111,22 @@ def _those_asked(agent: AgentState, messages: Sequence[Heard]) -> tuple[Heard, .
 
 def _recall(facts: Sequence[Facts]) -> None:
     """Look up what people's words remind the agents of. Among themselves they go by what is fresh in mind."""
-    asked = [(f, heard) for f in facts for heard in f.messages if heard.by is None]
+    asked = [(f, heard) for f in facts for heard in f.messages if heard.by_person]
     if not asked:
         return
-    found = memory.search_many([(f.me.id, heard.text) for f, heard in asked], limit=1)
+    found = memory.nearest_many([(f.me.id, heard.text) for f, heard in asked], limit=1)
     recalled = {
-        heard.number: best[0].content
+        heard.number: best[0]
         for (_, heard), best in zip(asked, found, strict=True)
         if best and best[0].score >= LIKE_ENOUGH
     }
     for f in facts:
-        f.messages = tuple(heard._replace(recalled=recalled.get(heard.number, "")) for heard in f.messages)
+        f.messages = tuple(
+            heard._replace(recalled=best.content, recalled_id=best.id)
+            if (best := recalled.get(heard.number))
+            else heard
+            for heard in f.messages
+        )
 
 
 class Outgoing:
@@ -151,6 +160,17 @@ class Outgoing:
         self.said.append(
             (facts.zone.world_id, conversation, turn, f"agent:{me.name}", me.id, recipient, ordinal, to, text,
              reply_to, impersonated_by, facts.tick)
+        )  # fmt: skip
+
+    def carry(
+        self, *, world_id: UUID, tick: int, sender: tuple[UUID, str], to: tuple[UUID, str], text: str,
+        impersonated_by: str,
+    ) -> None:  # fmt: skip
+        """First words that a person makes an agent say between two ticks. `sender` and `to` are ids and names."""
+        (sender_id, name), (recipient_id, other) = sender, to
+        self.said.append(
+            (world_id, new_id(), 0, f"agent:{name}", sender_id, recipient_id, None, f"agent:{other}", text,
+             None, impersonated_by, tick)
         )  # fmt: skip
 
     def write(self, now: datetime) -> dict[int, int]:
@@ -201,6 +221,11 @@ def on_the_way(turn: clock.Turn) -> tuple[dict[int, UUID], bool]:
     """
     found = dict(sql.fetch_rows(ON_THE_WAY, {"world": turn.world_id, "tick": turn.tick}))
     return {number: zone_id for number, zone_id in found.items() if number is not None}, None in found
+
+
+def zones_of(numbers: Sequence[int]) -> set[UUID]:
+    """Where those are for whom these messages are."""
+    return {zone_id for (zone_id,) in sql.fetch_rows(READERS, [list(numbers)])}
 
 
 def arrive(turn: clock.Turn, numbers: Sequence[int]) -> list[NewEvent]:

@@ -12,7 +12,7 @@ import orjson
 from agents.facts import AgentState
 from agents.models import STATS, TRAITS
 from agents.perceive import LOOKED_AT, NOBODY, Bystander
-from agents.reasoners import thinking_kinds
+from agents.reasoners import apart_kinds
 from domains import sql
 
 _AGENT = """
@@ -65,7 +65,8 @@ MODS = """
 SELECT id, agent_id, name, effects, expires_tick FROM pac_mods WHERE agent_id = ANY(%s) AND active ORDER BY name
 """
 
-END_MODS = "UPDATE pac_mods SET active = false, updated_at = now() WHERE id = ANY(%s)"
+# A watched column: the comment tells the audit trail that it is in the tick log already.
+END_MODS = "/*audit by tick*/ UPDATE pac_mods SET active = false, updated_at = now() WHERE id = ANY(%s)"
 
 COUNT_MODS = """
 UPDATE pac_agents a SET mod_count = (SELECT count(*) FROM pac_mods m WHERE m.agent_id = a.id AND m.active)
@@ -127,7 +128,7 @@ def read_due(zones: Sequence[tuple[UUID, int]], limit: int) -> dict[UUID, Presen
         return {}
     ids, ticks = zip(*zones, strict=True)
     found = [Present([], []) for _ in ids]
-    params = {"zones": sql.Ids(ids), "ticks": sql.Integers(ticks), "thinking": thinking_kinds(), "limit": limit}
+    params = {"zones": sql.Ids(ids), "ticks": sql.Integers(ticks), "thinking": apart_kinds(), "limit": limit}
     for row in sql.fetch_rows(DUE, params):
         present = found[row[-1] - 1]
         (present.thinking if row[-2] else present.due).append(_agent(row))
@@ -206,7 +207,7 @@ def read_mods(
 
 def next_due(zone_ids: Sequence[UUID]) -> dict[UUID, int]:
     """First world tick at which one of its agents is due, by zone; without zones where none ticks by itself."""
-    return dict(sql.fetch_rows(NEXT_DUE, [list(zone_ids), thinking_kinds()]))
+    return dict(sql.fetch_rows(NEXT_DUE, [list(zone_ids), apart_kinds()]))
 
 
 def put_off(agent_id: UUID, due_tick: int) -> None:

@@ -203,7 +203,7 @@ def _next_due(visits: Sequence[Visit]) -> list[tuple[ZoneState, int]]:
     found = []
     for visit in visits:
         zone = visit.zone
-        ticked = [agent.due_tick for agent in visit.agents if not reasoners.thinks(agent.reasoner)]
+        ticked = [agent.due_tick for agent in visit.agents if not reasoners.apart(agent.reasoner)]
         if not visit.finish:
             found.append((zone, min([zone.due_tick, *ticked])))
             continue

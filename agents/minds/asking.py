@@ -21,13 +21,18 @@ from agents.minds.calls import Ask
 from agents.minds.endpoints import Asked, Setting
 from agents.minds.thoughts import Taken
 from agents.reasoners import RULES, Route, ThinkingReasoner
+from memory import actions
 from memory import queries as memory
+from memory.actions import Recall
+from memory.queries import Found
 from zones.actions import clock
 
 RECALLED = 5
 """Memories that are looked up for a question."""
-RECALLED_FROM = 0.15
-"""Least similarity of them."""
+RECALLED_FROM = 0.2
+"""Least score of them: what only happens to be recent or important has less."""
+MOST_OF_EACH = 500
+"""Characters of a memory that a question repeats."""
 CROWDED_S = 0.1
 """Until an agent is looked at again whose endpoint has enough calls in flight."""
 
@@ -102,8 +107,9 @@ def _prepare(
     money = budget.ledger(_targets(here, setting)) if setting.capped else budget.Ledger([])
     desk = _Desk(setting, money, dict(in_flight), taken[0].at)
     for one, memories in zip(here, recalled, strict=True):
-        desk.serve(one, facts[one.agent_id], memories, found)
+        desk.serve(one, facts[one.agent_id], [best.content[:MOST_OF_EACH] for best in memories], found)
     calls.begin(found.asks)
+    _count(found.asks, {one.agent_id: memories for one, memories in zip(here, recalled, strict=True)}, taken[0].at)
     thoughts.postpone(holder, found.crowded, CROWDED_S)
     thoughts.finish(holder, found.gone)
     return found
@@ -118,9 +124,16 @@ def _look(taken: Sequence[Taken]) -> dict[UUID, Facts]:
     return {f.me.id: f for f in facts}
 
 
-def _recall(facts: Sequence[Facts]) -> list[list[str]]:
+def _recall(facts: Sequence[Facts]) -> list[list[Found]]:
     found = memory.search_many([(f.me.id, prompts.question(f)) for f in facts], limit=RECALLED)
-    return [[one.content[:500] for one in best if one.score >= RECALLED_FROM] for best in found]
+    return [[one for one in best if one.score >= RECALLED_FROM] for best in found]
+
+
+def _count(asks: Sequence[Ask], recalled: Mapping[UUID, Sequence[Found]], now: datetime) -> None:
+    """What stands in a question was recalled; agents whose model is not asked have recalled nothing."""
+    if asks:
+        recalls = [Recall(ask.agent_id, tuple(one.id for one in recalled[ask.agent_id])) for ask in asks]
+        actions.recalled(recalls, now=now)
 
 
 def _targets(taken: Iterable[Taken], setting: Setting) -> set[budget.Target]:
@@ -198,10 +211,9 @@ class _Desk:
             raise _Refused(endpoint.unusable)
         if one.attempt > endpoint.max_tries:
             raise _Refused(f"{endpoint.name} was tried {one.attempt - 1} times: {one.last_error}")
-        if endpoint.breaker.resting(self.now):
+        if endpoint.resting(self.now):
             raise _Refused(f"{endpoint.name} is left alone for a while: {one.last_error or 'it failed repeatedly'}")
-        most = endpoint.max_in_flight if endpoint.breaker.closed(self.now) else 1
-        if self.in_flight[endpoint.id] >= most:
+        if self.in_flight[endpoint.id] >= endpoint.at_once():
             raise _Crowded
         return endpoint
 

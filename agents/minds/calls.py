@@ -39,8 +39,8 @@ WHERE id = ANY(%s) AND status = 'open'
 
 # Ids are UUIDv7: the oldest rows are the first of the primary key's index.
 FORGET = """
-DELETE FROM mind_calls WHERE id IN (
-    SELECT id FROM mind_calls WHERE id < %s AND status <> 'open' ORDER BY id LIMIT %s
+DELETE FROM {table} WHERE id IN (
+    SELECT id FROM {table} WHERE id < %s AND status <> 'open' ORDER BY id LIMIT %s
 )
 """
 FORGOTTEN_AT_ONCE = 5000
@@ -141,9 +141,9 @@ def _storable(text: str) -> str:
     return text.replace("\0", "").encode("utf-8", "ignore").decode()[:KEPT_ANSWER]
 
 
-def forget(before: datetime, *, most: int = FORGOTTEN_AT_ONCE) -> int:
+def forget(before: datetime, *, table: str = "mind_calls", most: int = FORGOTTEN_AT_ONCE) -> int:
     """Delete some of the calls that were begun before an aware instant; what they cost stays counted. How many."""
-    return sql.execute(FORGET, [first_id(before), most])
+    return sql.execute(FORGET.format(table=table), [first_id(before), most])
 
 
 def first_id(at: datetime) -> UUID:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,22 +10,21 @@ from typing import cast
 from uuid import UUID
 
 from agents.minds import prompts
-from agents.minds.breaker import Breaker
 from agents.minds.budget import Rates, cost
 from agents.minds.client import Address
 from agents.models import Endpoint, Price, PromptTemplate, SpendingCap, Switch
 from agents.reasoners import STANDARD
 from domains import sql
 from domains.fields import Secret, Undecipherable
+from domains.thunderflow import breakers
 
-# Only what the breaker says; an operator's edit at the same moment stays.
+# No `updated_at`: nobody has edited it.
 NOTE = """
 UPDATE mind_endpoints e
-SET failures = u.failures, open_until = u.open_until, last_error = coalesce(u.error, e.last_error)
-FROM unnest(%s::uuid[], %s::int4[], %s::timestamptz[], %s::text[]) AS u (id, failures, open_until, error)
+SET rests_until = greatest(e.rests_until, now() + make_interval(secs => nullif(u.rest_s, 0))), last_error = u.error
+FROM unnest(%s::uuid[], %s::float8[], %s::text[]) AS u (id, rest_s, error)
 WHERE e.id = u.id
 """
-LOCK = "SELECT id, failures, open_until, now() FROM mind_endpoints WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +41,20 @@ class Asked:
     max_tries: int
     max_in_flight: int
     max_tokens: int
-    breaker: Breaker
+    breaker: breakers.State
+    rests_until: datetime | None
+    """No call is made before: the breaker's rest, or what the endpoint asked for."""
     rates: Rates | None
     unusable: str = ""
     """Why it cannot be asked."""
+
+    def resting(self, now: datetime) -> bool:
+        """Whether no call may be made."""
+        return self.rests_until is not None and now < self.rests_until
+
+    def at_once(self) -> int:
+        """Calls that may be under way: one, while it is not known whether it works again."""
+        return self.max_in_flight if self.breaker.state == breakers.CLOSED else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +87,13 @@ class Setting:
 
 
 def read() -> Setting:
-    """Five queries."""
+    """Six queries."""
     switch = Switch.objects.first()
     stopped = "" if switch is None or switch.calls_allowed else f"model calls are stopped: {switch.reason or switch.by}"
     rates = {price.model: Rates(price.prompt, price.completion) for price in Price.objects.all()}
-    endpoints = {e.name: _endpoint(e, rates.get(e.model)) for e in Endpoint.objects.filter(enabled=True)}
+    rows = list(Endpoint.objects.filter(enabled=True))
+    fare = standing(rows)
+    endpoints = {e.name: _endpoint(e, rates.get(e.model), *fare[e.name]) for e in rows}
     return Setting(endpoints, words(), stopped, SpendingCap.objects.exists())
 
 
@@ -92,7 +103,22 @@ def words() -> prompts.Words:
     return prompts.Words(row.version, row.system, row.user) if row else prompts.shipped()
 
 
-def _endpoint(row: Endpoint, rates: Rates | None) -> Asked:
+def breaker_name(endpoint: str) -> str:
+    """Of the circuit breaker that all processes share for it."""
+    return f"endpoint:{endpoint}"
+
+
+def standing(rows: Sequence[Endpoint]) -> dict[str, tuple[breakers.State, datetime | None]]:
+    """By name: what the breaker says, and until when no call is made. One query."""
+    states = breakers.states([breaker_name(row.name) for row in rows])
+    return {
+        row.name: (state, max((at for at in (state.rests_until, row.rests_until) if at), default=None))
+        for row in rows
+        for state in (states[breaker_name(row.name)],)
+    }
+
+
+def _endpoint(row: Endpoint, rates: Rates | None, breaker: breakers.State, rests_until: datetime | None) -> Asked:
     key, unusable = "", ""
     try:
         key = cast(Secret, row.api_key).reveal()
@@ -109,7 +135,8 @@ def _endpoint(row: Endpoint, rates: Rates | None) -> Asked:
         max_tries=row.max_tries,
         max_in_flight=row.max_in_flight,
         max_tokens=row.max_tokens,
-        breaker=Breaker(row.failures, row.open_until),
+        breaker=breaker,
+        rests_until=rests_until,
         rates=rates,
         unusable=unusable,
     )
@@ -117,41 +144,38 @@ def _endpoint(row: Endpoint, rates: Rates | None) -> Asked:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How one call went, for the breaker. `fault`: by the endpoint's doing."""
+    """How one call went. `fault`: by the endpoint's doing; `rest_s`: how long it asked to be left alone."""
 
     endpoint_id: UUID
-    ok: bool
-    fault: bool
-    error: str
-    rest_s: float
+    name: str
+    error: str = ""
+    fault: bool = False
+    rest_s: float = 0.0
 
 
-def note(seen: Sequence[Seen]) -> None:
-    """Let the breakers learn from calls, in this order. Two statements."""
-    if not seen:
-        return
-    rows = sql.fetch_rows(LOCK, [sorted({one.endpoint_id for one in seen})])
-    if not rows:
-        return  # they have been removed
-    breakers, now = {row[0]: Breaker(*row[1:3]) for row in rows}, rows[0][3]
-    before, errors = dict(breakers), dict.fromkeys(breakers, None)
-    for one in seen:
-        if one.endpoint_id in breakers:
-            breakers[one.endpoint_id] = _learn(breakers[one.endpoint_id], one, now)
-            errors[one.endpoint_id] = one.error or errors[one.endpoint_id]
-    _write((i, b, errors[i]) for i, b in breakers.items() if b != before[i] or errors[i])
+class Health:
+    """What one process has to tell of endpoints. For one thread, and outside of transactions."""
+
+    def __init__(self) -> None:
+        self._guards: dict[str, breakers.Guard] = {}
+
+    def note(self, seen: Sequence[Seen]) -> None:
+        """Let breakers learn from calls, in this order, and keep what the endpoints said. A query a change."""
+        for one in seen:
+            if one.fault or not one.error:
+                guard = self._guards.setdefault(one.name, breakers.Guard(breaker_name(one.name)))
+                guard.note(EndpointFailed(one.error) if one.fault else None)
+        failed: dict[UUID, tuple[float, str]] = {}
+        for one in seen:
+            if one.error:
+                longest, _ = failed.get(one.endpoint_id, (0.0, ""))
+                failed[one.endpoint_id] = (max(longest, one.rest_s), one.error[:500])
+        if failed:
+            sql.execute(NOTE, [list(failed), *(list(column) for column in zip(*failed.values(), strict=True))])
 
 
-def _learn(breaker: Breaker, seen: Seen, now: datetime) -> Breaker:
-    if seen.ok:
-        return breaker.succeeded()
-    return breaker.failed(now, rest_s=seen.rest_s) if seen.fault else breaker.asked_to_wait(now, seen.rest_s)
-
-
-def _write(changed: Iterable[tuple[UUID, Breaker, str | None]]) -> None:
-    rows = [(i, b.failures, b.open_until, error and error[:500]) for i, b, error in changed]
-    if rows:
-        sql.execute(NOTE, [list(column) for column in zip(*rows, strict=True)])
+class EndpointFailed(Exception):
+    """A call failed by the endpoint's doing."""
 
 
 def most(endpoint: Asked, request_bytes: int, max_tokens: int) -> tuple[int, Decimal]:

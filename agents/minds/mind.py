@@ -19,11 +19,10 @@ from agents.engine.faults import AWAY
 from agents.facts import Answer
 from agents.minds import acting, asking, budget, calls, endpoints, thoughts
 from agents.minds.asking import Prepared, Ready
-from agents.minds.breaker import Breaker
 from agents.minds.budget import Spent
 from agents.minds.calls import Ask, Result
 from agents.minds.client import RETRIED
-from agents.minds.endpoints import Seen, Setting
+from agents.minds.endpoints import Health, Seen, Setting
 from agents.minds.thoughts import Taken
 from domains import sql
 from domains.ids import new_id
@@ -66,6 +65,7 @@ class Mind:
     def __init__(self) -> None:
         self.id: UUID = new_id()
         self.queue = acting.Queue()
+        self._health = Health()
         self._setting: tuple[float, Setting] | None = None
         self._renewed = float("-inf")
         self._connection: object = None
@@ -79,6 +79,7 @@ class Mind:
             self._connect()
             partitions.ensure_now_and_then()
             self._results += results
+            self._health.note([seen(result) for result in results if tells(result)])
             self._renew(in_flight)
             asks = self._work(in_flight)
             try:
@@ -89,11 +90,10 @@ class Mind:
         return Round(asks, stopped=bool(self.setting().stopped), waiting=bool(self.queue.ready))
 
     def _note(self, results: Sequence[Result]) -> list[Spent]:
-        """Write down how calls ended, and what that says of the endpoints. Returns by how much it was cheaper."""
+        """Write down how calls ended. Returns by how much they were cheaper."""
         ended = calls.complete(results)
         again = [(r.ask.agent_id, _delay_s(r), str(r.failure)[:500]) for r in results if _again(r)]
         thoughts.retry(self.id, again)
-        endpoints.note([_seen(result) for result in results if _tells(result)])
         return [
             (r.ask.started_at, r.ask.wanted.targets, spent - r.ask.wanted.most)
             for r in ended
@@ -203,10 +203,9 @@ def _busy(in_flight: Sequence[Ask]) -> dict[UUID, int]:
     return Counter(ask.endpoint.id for ask in in_flight)
 
 
-def _tells(result: Result) -> bool:
+def tells(result: Result) -> bool:
     """Whether it says something new of its endpoint: a failure, or an answer after failures."""
-    was = result.ask.endpoint.breaker
-    return result.failure is not None or (result.reply is not None and was != Breaker())
+    return result.failure is not None or (result.reply is not None and not result.ask.endpoint.breaker.sound)
 
 
 def _again(result: Result) -> bool:
@@ -222,13 +221,14 @@ def _delay_s(result: Result) -> float:
     return max(asked, own) * random.uniform(1.0, 1.3)  # noqa: S311 - only spreads the tries
 
 
-def _seen(result: Result) -> Seen:
-    failure = result.failure
+def seen(result: Result) -> Seen:
+    """What a call that ended tells of its endpoint."""
+    failure, endpoint = result.failure, result.ask.endpoint
     if failure is None:
-        return Seen(result.ask.endpoint.id, True, False, "", 0.0)
+        return Seen(endpoint.id, endpoint.name)
     rate_limited = failure.error_class == "transient" and str(failure).startswith("429")
     fault = (failure.error_class in RETRIED and not rate_limited) or failure.error_class == "security"
-    return Seen(result.ask.endpoint.id, False, fault, str(failure), failure.rest_s)
+    return Seen(endpoint.id, endpoint.name, str(failure) or failure.error_class, fault, failure.rest_s)
 
 
 def _ready(result: Result) -> Ready:

@@ -147,19 +147,12 @@ def _values(
             {"number": h.number, "sender": h.sender, "text": h.text, "answerable": h.answerable} for h in facts.messages
         ],
         "offered": [{"name": b.name, "expects": b.expects, "cost": b.cost, "takes": b.takes} for b in offered],
-        "tools": [_tool(name) for name in sorted(facts.tools)],
+        "tools": [
+            {"name": tool.name, "description": tool.description, "schema": tool.input}
+            for tool in tools.described(facts.tools, facts.zone.world_id)
+        ],
         "narrative": me.narrator == "model",
     }
-
-
-def _tool(name: str) -> dict[str, Any]:
-    tool = tools.get(name)
-    return {"name": name, "description": tool.description, "schema": _input(name)}
-
-
-@lru_cache(maxsize=256)
-def _input(name: str) -> Any:
-    return tools.get(name).input.model_json_schema()
 
 
 def question(facts: Facts) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 
 from agents.minds import endpoints
-from agents.minds.breaker import Breaker
 from agents.models import Endpoint, Price, ReasonerProcess, SpendingCap
 from agents.reasoners import thinking_kinds
 from domains import sql
+from domains.thunderflow.breakers import CLOSED, State
 
 SCOPES = ("endpoint", "world", "agent")
 SEEN_S = 15.0
@@ -58,6 +60,51 @@ def spent(*, days: int = 1, scopes: Sequence[str] = SCOPES, limit: int = 20) -> 
     }
 
 
+SPENT_BY = """
+SELECT coalesce(sum(calls) FILTER (WHERE hour >= t.day), 0)::bigint, coalesce(sum(calls), 0)::bigint,
+       coalesce(sum(tokens) FILTER (WHERE hour >= t.day), 0)::bigint, coalesce(sum(tokens), 0)::bigint,
+       coalesce(sum(cost) FILTER (WHERE hour >= t.day), 0), coalesce(sum(cost), 0)
+FROM mind_spending, (SELECT date_trunc('day', now(), 'UTC') AS day) t
+WHERE scope = %s AND target_id = %s AND hour >= t.day - interval '6 days'
+"""
+# Of those who think now, by the index of them: of all who ever did there may be very many.
+DEAREST = """
+SELECT a.id, a.name, sum(s.cost) AS cost, sum(s.tokens)::bigint AS tokens
+FROM mind_spending s JOIN pac_agents a ON a.id = s.target_id AND a.world_id = %s AND a.reasoner <> 'rules'
+WHERE s.scope = 'agent' AND s.hour >= date_trunc('day', now(), 'UTC') - interval '6 days'
+GROUP BY a.id, a.name ORDER BY cost DESC, tokens DESC, a.name LIMIT %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one agent, world or endpoint came to: today, and today with the six days before (UTC). Costs in US dollars.
+
+    Calls under way count with the most that they may come to.
+    """
+
+    calls_today: int
+    calls: int
+    tokens_today: int
+    tokens: int
+    cost_today: Decimal
+    cost: Decimal
+
+
+def spent_by(scope: str, target_id: UUID) -> Spent:
+    """What one of `SCOPES` came to. One query, by the index of hours."""
+    return Spent(*sql.fetch_rows(SPENT_BY, [scope, target_id])[0])
+
+
+def dearest(world_id: UUID, *, limit: int = 5) -> list[dict[str, Any]]:
+    """`id`, `name`, `cost`, `tokens` of the thinking agents of a world on which most was spent in the same days.
+
+    One query.
+    """
+    return [dict(zip(("id", "name", "cost", "tokens"), row, strict=True))
+            for row in sql.fetch_rows(DEAREST, [world_id, limit])]  # fmt: skip
+
+
 def calls(*, agent_id: UUID | None = None, limit: int = 20) -> list[dict[str, Any]]:
     """The latest calls, newest first, of one agent or of all, without their texts."""
     rows = sql.fetch_rows(CALLS, {"agent": agent_id, "limit": limit})
@@ -83,19 +130,20 @@ def health() -> dict[str, Any]:
 def status() -> dict[str, Any]:
     """Endpoints with their state and price, caps, processes, the switch."""
     prices = {price.model: price for price in Price.objects.all()}
+    rows = list(Endpoint.objects.all())
+    fare = endpoints.standing(rows)
     stopped = endpoints.read().stopped
     return {
         "switch": stopped or "Model calls are allowed.",
-        "endpoints": [_endpoint(row, prices.get(row.model)) for row in Endpoint.objects.all()],
+        "endpoints": [_endpoint(row, prices.get(row.model), *fare[row.name]) for row in rows],
         "caps": [str(cap) for cap in SpendingCap.objects.all()],
         "reasoners": [{"node": p.node, "pid": p.pid, "in_flight": p.in_flight} for p in reasoners()],
         "waiting": waiting(),
     }
 
 
-def _endpoint(row: Endpoint, price: Price | None) -> dict[str, Any]:
-    breaker = Breaker(row.failures, row.open_until)
-    state = "disabled" if not row.enabled else _resting(breaker, row.last_error)
+def _endpoint(row: Endpoint, price: Price | None, breaker: State, rests_until: datetime | None) -> dict[str, Any]:
+    state = _standing(row, breaker, rests_until) if row.enabled else "disabled"
     return {
         "name": row.name, "model": row.model, "base_url": row.base_url, "tier": row.tier, "state": state,
         "price": f"{price.prompt.normalize():f} / {price.completion.normalize():f}" if price else "unknown",
@@ -103,8 +151,7 @@ def _endpoint(row: Endpoint, price: Price | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _resting(breaker: Breaker, error: str) -> str:
-    now = timezone.now()
-    if breaker.resting(now):
-        return f"left alone until {breaker.open_until:%H:%M:%S} UTC: {error}"
-    return "ok" if breaker.closed(now) else f"tried by one call at a time: {error}"
+def _standing(row: Endpoint, breaker: State, rests_until: datetime | None) -> str:
+    if rests_until and timezone.now() < rests_until:
+        return f"left alone until {rests_until:%H:%M:%S} UTC: {row.last_error}"
+    return "ok" if breaker.state == CLOSED else f"tried by one call at a time: {row.last_error}"

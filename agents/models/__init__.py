@@ -2,6 +2,7 @@
 
 from agents.models.agents import STATS, TRAITS, TRANSITIONS, Agent, Lifecycle, Mod, TickLog
 from agents.models.board import BoardWrite
+from agents.models.embodiment import Embodiment
 from agents.models.messages import Message
 from agents.models.minds import (
     Endpoint,
@@ -14,6 +15,8 @@ from agents.models.minds import (
     Switch,
     Thought,
 )
+from agents.models.outside import OutsideCall
+from agents.models.pulses import WorldPulse
 
 __all__ = [
     "STATS",
@@ -21,11 +24,13 @@ __all__ = [
     "TRANSITIONS",
     "Agent",
     "BoardWrite",
+    "Embodiment",
     "Endpoint",
     "Lifecycle",
     "Message",
     "Mod",
     "ModelCall",
+    "OutsideCall",
     "Price",
     "PromptTemplate",
     "ReasonerProcess",
@@ -34,4 +39,5 @@ __all__ = [
     "Switch",
     "Thought",
     "TickLog",
+    "WorldPulse",
 ]

@@ -55,9 +55,8 @@ class Endpoint(Stamped):
         validators=[MinValueValidator(1), MaxValueValidator(1_000_000)],
         help_text="Longest answer, whatever an agent may ask for.",
     )
-    # The circuit breaker, shared by all reasoner processes.
-    failures = models.IntegerField(default=0, editable=False, help_text="In a row.")
-    open_until = models.DateTimeField(null=True, editable=False, help_text="No call is made before.")
+    # What calls found out; the circuit breaker is thunderflow's, `endpoint:<name>`.
+    rests_until = models.DateTimeField(null=True, editable=False, help_text="It asked to be left alone until then.")
     last_error = models.CharField(max_length=500, blank=True, default="", editable=False)
 
     class Meta:

@@ -12,6 +12,8 @@ from typing import Protocol, runtime_checkable
 from agents.facts import Decision, Facts
 
 RULES, STANDARD, CHEAP, EXPENSIVE = "rules", "standard", "cheap", "expensive"
+EMBODIED = "embodied"
+"""In place of an agent's kind while a client of ours lives as it (`agents.actions.embodiment`). Nobody decides then."""
 
 
 class Reasoner(Protocol):
@@ -50,6 +52,8 @@ _reasoners: dict[str, Reasoner] = {}
 
 def register(reasoner: Reasoner) -> Reasoner:
     """Add a kind. Raises: ValueError when it is there already."""
+    if reasoner.kind == EMBODIED:
+        raise ValueError(f"{EMBODIED!r} is no kind that can be registered")
     if _reasoners.setdefault(reasoner.kind, reasoner) is not reasoner:
         raise ValueError(f"a reasoner of kind {reasoner.kind!r} is registered already")
     _note_thinking()
@@ -73,10 +77,12 @@ def kinds() -> list[str]:
 
 
 _thinking: list[str] = []
+_apart: list[str] = [EMBODIED]
 
 
 def _note_thinking() -> None:
     _thinking[:] = sorted(kind for kind, reasoner in _reasoners.items() if isinstance(reasoner, ThinkingReasoner))
+    _apart[:] = sorted([EMBODIED, *_thinking])
 
 
 def thinking_kinds() -> list[str]:
@@ -87,6 +93,16 @@ def thinking_kinds() -> list[str]:
 def thinks(kind: str) -> bool:
     """Whether agents of this kind ask a model first."""
     return kind in _thinking
+
+
+def apart_kinds() -> list[str]:
+    """Kinds whose agents do not tick with their zone, sorted: those who think, and those who are embodied."""
+    return _apart
+
+
+def apart(kind: str) -> bool:
+    """Whether agents of this kind do not tick with their zone."""
+    return kind in _apart
 
 
 def load_shipped() -> None:

@@ -1,7 +1,7 @@
 """A living agent as an agent file. Reads one snapshot, row by row, and writes nothing to the database.
 
-Talks to PostgreSQL by cursors of its own. Memories lie in another app's tables; their vectors are left out, as the
-embedder may be another one where the file is read. No key and no call of a model is read here.
+Talks to PostgreSQL by cursors of its own, in the words of `memory.carrying` for what the agent remembers; vectors are
+left out, as the embedder may be another one where the file is read. No key and no call of a model is read here.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from agents.transfer.format import (
     BadAgentFile,
     Counts,
     EdgeRecord,
+    EntityRecord,
+    FactRecord,
     Header,
     MemoryRecord,
     MessageRecord,
@@ -39,45 +41,28 @@ from agents.transfer.format import (
     Trailer,
 )
 from domains import sql
+from memory import carrying
 
 ROWS = 500
 """Rows that are fetched at once."""
 TOLD_EVERY = 100
 
-COUNTS = """
-SELECT (SELECT count(*) FROM pac_mods WHERE agent_id = %(agent)s) AS mods,
-       (SELECT count(*) FROM memory_nodes WHERE agent_id = %(agent)s) AS memories,
-       (SELECT count(*) FROM memory_edges e JOIN memory_nodes s ON s.id = e.source_id JOIN memory_nodes t
-        ON t.id = e.target_id WHERE s.agent_id = %(agent)s AND t.agent_id = %(agent)s) AS edges,
-       (SELECT count(*) FROM tick_logs WHERE agent_id = %(agent)s) AS ticks,
-       (SELECT count(*) FROM agent_messages
-        WHERE recipient_id = %(agent)s OR sender_agent_id = %(agent)s) AS messages
-"""
+COUNTED: Mapping[str, str] = {
+    "mods": "SELECT count(*) FROM pac_mods WHERE agent_id = %(agent)s",
+    **carrying.COUNTS,
+    "ticks": "SELECT count(*) FROM tick_logs WHERE agent_id = %(agent)s",
+    "messages": """SELECT count(*) FROM agent_messages
+                   WHERE recipient_id = %(agent)s OR sender_agent_id = %(agent)s""",
+}
+COUNTS = "SELECT " + ", ".join(f"({query}) AS {name}" for name, query in COUNTED.items())
 
 MODS = """
 SELECT name, kind, effects, active, %(tick)s - applied_tick AS applied_ago, expires_tick - %(tick)s AS remaining
 FROM pac_mods WHERE agent_id = %(agent)s ORDER BY applied_tick, id
 """
 
-MEMORIES = """
-SELECT content, summary, kind, importance, valence, tags, source, access_count, last_accessed_at, valid_from, valid_to,
-       inserted_at
-FROM memory_nodes WHERE agent_id = %(agent)s ORDER BY id
-"""
-
-NUMBERED = """
-WITH known AS MATERIALIZED (
-    SELECT id, row_number() OVER (ORDER BY id) AS number FROM memory_nodes WHERE agent_id = %(agent)s
-)"""
-
-EDGES = f"""{NUMBERED}
-SELECT s.number AS source, t.number AS target, e.relation, e.strength, e.inserted_at
-FROM memory_edges e JOIN known s ON s.id = e.source_id JOIN known t ON t.id = e.target_id
-ORDER BY s.number, t.number, e.relation COLLATE "C"
-"""
-
 # Joined all at once and not by the tick: numbers are found by hashing, however many ticks and memories there are.
-TICKS = f"""{NUMBERED}, formed AS (
+TICKS = f"""{carrying.NUMBERED}, formed AS (
     SELECT l.tick_number, json_agg(k.number ORDER BY m.place) AS memories
     FROM tick_logs l, json_array_elements_text(l.memories) WITH ORDINALITY AS m (id, place)
     JOIN known k ON k.id = m.id::uuid WHERE l.agent_id = %(agent)s GROUP BY l.tick_number
@@ -108,8 +93,10 @@ FROM told m LEFT JOIN mine r ON r.number = m.reply_to_id ORDER BY m.place
 
 _QUERIES: Mapping[type[Record], str] = {
     ModRecord: MODS,
-    MemoryRecord: MEMORIES,
-    EdgeRecord: EDGES,
+    MemoryRecord: carrying.MEMORIES,
+    EdgeRecord: carrying.EDGES,
+    EntityRecord: carrying.ENTITIES,
+    FactRecord: carrying.FACTS,
     TickRecord: TICKS,
     MessageRecord: MESSAGES,
 }

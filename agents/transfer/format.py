@@ -1,8 +1,8 @@
 """Agent files: JSON lines, each checked field by field when it is written and when it is read.
 
-First a header, then `{"agent": …}`, then in this order any number of `mod`, `memory`, `edge`, `tick` and `message`,
-and last the checksum of all bytes before it. No ids are in it: memories and messages are numbered from 1 in their
-order, and what refers to them does so by number. Vectors, keys and calls of models stay where they are.
+First a header, then `{"agent": …}`, then in this order any number of `mod`, `memory`, `edge`, `entity`, `fact`, `tick`
+and `message`, and last the checksum of all bytes before it. No ids are in it: memories and messages are numbered from 1
+in their order, and what refers to them does so by number. Vectors, keys and calls of models stay where they are.
 
 What lives (mods, working memory, waiting messages) is told in world ticks from the moment of the export, as the other
 world's clock stands elsewhere. History (ticks, sources of memories, messages that are done) keeps its world's ticks.
@@ -15,10 +15,20 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from agents.errors import AgentError
 from agents.specs import Effects
+from memory.graph.names import LONGEST_KEY, LONGEST_NAME, fold
 
 VERSION: Final = 1
 LONGEST_LINE = 4 * 1024 * 1024
@@ -74,6 +84,8 @@ class Counts(_Record):
     mods: Count = 0
     memories: Count = 0
     edges: Count = 0
+    entities: Count = 0
+    facts: Count = 0
     ticks: Count = 0
     messages: Count = 0
 
@@ -95,7 +107,18 @@ class Goal(_Record):
     progress: Share
 
 
-Fresh = Annotated[tuple[Tick, str, Share, Signed], Field(strict=False)]
+_Lived = Annotated[tuple[Tick, str, Share, Signed], Field(strict=False)]
+_Concluded = Annotated[
+    tuple[Tick, str, Share, Signed, Annotated[str, Field(max_length=50)], Signed], Field(strict=False)
+]
+_SORTS = ("lived", "concluded")
+
+
+def _sort(value: object) -> str:
+    return _SORTS[isinstance(value, list | tuple) and len(value) > 4]
+
+
+Fresh = Annotated[Annotated[_Lived, Tag(_SORTS[0])] | Annotated[_Concluded, Tag(_SORTS[1])], Discriminator(_sort)]
 """What is fresh in mind: world ticks ago, text, importance, valence."""
 
 
@@ -168,6 +191,9 @@ class MemoryRecord(_Record):
     valid_from: Instant | None
     valid_to: Instant | None
     inserted_at: Instant
+    sources: list[dict[str, Any]] = []
+    seen_count: Annotated[int, Field(ge=1, le=2**31 - 1)] = 1
+    last_seen_at: Instant | None = None
 
 
 class EdgeRecord(_Record):
@@ -185,6 +211,40 @@ class EdgeRecord(_Record):
     def _leads_elsewhere(self) -> Self:
         if self.source == self.target:
             raise ValueError("a memory has no tie to itself")
+        return self
+
+
+class EntityRecord(_Record):
+    """Somebody or something that memories name, with all the forms of its name, and the numbers of those memories."""
+
+    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+    kind: Literal["person", "place", "thing"]
+    aliases: list[Annotated[str, Field(min_length=1, max_length=LONGEST_KEY)]]
+    memories: list[Number]
+
+
+class FactRecord(_Record):
+    """What the agent holds or held to be so, and the number of the memory that it has it from."""
+
+    subject: Annotated[str, Field(min_length=1, max_length=200)]
+    relation: Annotated[str, Field(min_length=1, max_length=100)]
+    value: Annotated[str, Field(min_length=1, max_length=2000)]
+    memory: Number | None
+    valid_from: Instant
+    valid_to: Instant | None
+    inserted_at: Instant
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Subject and relation as they are compared."""
+        return fold(self.subject), fold(self.relation)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not all(self.key):
+            raise ValueError("subject and relation are more than white space")
+        if self.valid_to is not None and self.valid_to < self.valid_from:
+            raise ValueError("a fact does not end before it begins")
         return self
 
 
@@ -246,12 +306,14 @@ class Trailer(_Record):
     lines: Count
 
 
-Record = AgentRecord | ModRecord | MemoryRecord | EdgeRecord | TickRecord | MessageRecord
+Record = AgentRecord | ModRecord | MemoryRecord | EdgeRecord | EntityRecord | FactRecord | TickRecord | MessageRecord
 RECORDS: Mapping[str, type[Record]] = {
     "agent": AgentRecord,
     "mod": ModRecord,
     "memory": MemoryRecord,
     "edge": EdgeRecord,
+    "entity": EntityRecord,
+    "fact": FactRecord,
     "tick": TickRecord,
     "message": MessageRecord,
 }
@@ -308,7 +370,7 @@ _WORDS = {"extra_forbidden": "there is no such field", "missing": "it is missing
 def _in_words(error: ValidationError, at: str) -> str:
     """The first mistake, with its path and what stands there."""
     first = error.errors(include_url=False)[0]
-    path = ".".join(map(str, (at, *first["loc"])))
+    path = ".".join(str(part) for part in (at, *first["loc"]) if part not in _SORTS)
     words = _WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     given = first["input"]
     shown = f" (it is {given!r})" if isinstance(given, bool | int | float | str) and len(str(given)) <= 60 else ""

@@ -1,6 +1,6 @@
 """Agent files brought to life: the whole file is checked first, then all of it is written in one transaction.
 
-Talks to PostgreSQL by COPY and to the embedder of this process: memories get their vectors anew. All ids are new.
+Talks to PostgreSQL by COPY; `memory.carrying` writes what it remembers, with new vectors. All ids are new.
 The world's ordinals are locked first and the zone after them, as for a birth.
 """
 
@@ -17,7 +17,6 @@ from uuid import UUID
 
 import psycopg
 from django.db import DataError, IntegrityError, transaction
-from pgvector import HalfVector
 
 from agents import events
 from agents.engine import rows
@@ -28,6 +27,8 @@ from agents.transfer.format import (
     AgentRecord,
     Counts,
     EdgeRecord,
+    EntityRecord,
+    FactRecord,
     MemoryRecord,
     MessageRecord,
     ModRecord,
@@ -36,10 +37,9 @@ from agents.transfer.format import (
 )
 from agents.transfer.reading import Survey
 from domains import sql
-from domains.ids import new_id, new_raw_id
+from domains.ids import Numbered, new_raw_id
 from domains.thunderflow.actions import NewEvent, publish_many
-from memory import vectors
-from memory.embedders import embedder
+from memory import carrying
 from zones import events as zone_events
 from zones.actions import places, worlds
 from zones.errors import ZoneFull
@@ -52,14 +52,6 @@ _STAMPS = {"inserted_at": "timestamptz", "updated_at": "timestamptz"}
 _MODS = {
     "id": "uuid", "agent_id": "uuid", "name": "text", "kind": "text", "effects": "jsonb", "applied_tick": "int8",
     "expires_tick": "int8", "active": "bool", **_STAMPS,
-}  # fmt: skip
-_MEMORIES = {
-    "id": "uuid", "agent_id": "uuid", "content": "text", "summary": "text", "embedding": "halfvec", "kind": "text",
-    "importance": "float8", "valence": "float8", "tags": "jsonb", "source": "jsonb", "access_count": "int4",
-    "last_accessed_at": "timestamptz", "valid_from": "timestamptz", "valid_to": "timestamptz", **_STAMPS,
-}  # fmt: skip
-_EDGES = {
-    "id": "uuid", "source_id": "uuid", "target_id": "uuid", "relation": "text", "strength": "float8", **_STAMPS,
 }  # fmt: skip
 _MESSAGES = {
     "number": "int8", "world_id": "uuid", "conversation": "uuid", "turn": "int2", "sender": "text",
@@ -225,29 +217,21 @@ def _tell(agent: Agent, survey: Survey, zone: Any, tick: int, by: str) -> None:
 # --- What it brings along ------------------------------------------------------------------------------------
 
 
-class _Ids:
-    """Ids for what a file numbers, in the order of the numbers: a fresh UUIDv7 whose last 40 bits are the number."""
-
-    def __init__(self) -> None:
-        self.base = new_id().int >> 40 << 40
-
-    def __getitem__(self, number: int) -> UUID:
-        return UUID(int=self.base | number)
-
-
 class _Luggage:
     """Writes what belongs to an agent, one sort after the other, as it is read."""
 
     def __init__(self, agent: Agent, tick: int, now: datetime) -> None:
         self.agent, self.tick, self.now = agent, tick, now
-        self.memory_ids, self.conversation_ids = _Ids(), _Ids()
+        self.memory, self.conversation_ids = carrying.Arrival(agent.pk, now), Numbered()
 
     def write(self, file: BinaryIO, progress: Progress | None) -> None:
         """All that follows the agent in the file. Needs an open transaction. Raises: BadAgentFile."""
         writers: dict[type, Callable[[Iterator[Any]], None]] = {
             ModRecord: lambda found: sql.copy("pac_mods", _MODS, map(self._mod, found)),
-            MemoryRecord: self._memories,
-            EdgeRecord: lambda found: sql.copy("memory_edges", _EDGES, map(self._edge, found)),
+            MemoryRecord: self.memory.remember,
+            EdgeRecord: self.memory.tie,
+            EntityRecord: self.memory.name,
+            FactRecord: self.memory.know,
             TickRecord: lambda found: rows.write_logs(map(self._log, found)),
             MessageRecord: self._messages,
         }
@@ -263,32 +247,12 @@ class _Luggage:
             new_raw_id(), self.agent.pk, mod.name, mod.kind, effects, applied, expires, mod.active, self.now, self.now,
         )  # fmt: skip
 
-    def _memories(self, found: Iterator[MemoryRecord]) -> None:
-        vectors.register()
-        sql.copy("memory_nodes", _MEMORIES, self._remembered(found))
-
-    def _remembered(self, found: Iterator[MemoryRecord]) -> Iterator[tuple[Any, ...]]:
-        number = 0
-        for batch in _batches(found, BATCH):
-            embedded = vectors.halves(embedder().embed([m.content for m in batch]))
-            for m, vector in zip(batch, embedded, strict=True):
-                number += 1
-                yield (
-                    self.memory_ids[number], self.agent.pk, m.content, m.summary, HalfVector(vector), m.kind,
-                    m.importance, m.valence, m.tags, m.source, m.access_count, m.last_accessed_at, m.valid_from,
-                    m.valid_to, m.inserted_at, self.now,
-                )  # fmt: skip
-
-    def _edge(self, edge: EdgeRecord) -> tuple[Any, ...]:
-        source, target = self.memory_ids[edge.source], self.memory_ids[edge.target]
-        return new_raw_id(), source, target, edge.relation, edge.strength, edge.inserted_at, self.now
-
     def _log(self, tick: TickRecord) -> tuple[Any, ...]:
         return (
             new_raw_id(), self.agent.pk, self.agent.zone_id, tick.tick_number, tick.world_tick, tick.inserted_at,
             tick.processing_time, tick.confidence, bytes.fromhex(tick.state_hash), tick.action, tick.reasoning,
             tick.narrative, tick.decision, tick.review, tick.stat_changes, tick.state_changes,
-            [str(self.memory_ids[number]) for number in tick.memories], tick.stage_ms, tick.usage, tick.error,
+            [str(self.memory.ids[number]) for number in tick.memories], tick.stage_ms, tick.usage, tick.error,
         )  # fmt: skip
 
     def _messages(self, found: Iterator[MessageRecord]) -> None:

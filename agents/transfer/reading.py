@@ -24,6 +24,8 @@ from agents.transfer.format import (
     BadAgentFile,
     Counts,
     EdgeRecord,
+    EntityRecord,
+    FactRecord,
     Header,
     MessageRecord,
     ModRecord,
@@ -40,7 +42,7 @@ SLACK = timedelta(days=1)
 """How far another machine's clock may be ahead."""
 TOLD_EVERY = 100
 
-_SECTIONS = ("mod", "memory", "edge", "tick", "message")
+_SECTIONS = ("mod", "memory", "edge", "entity", "fact", "tick", "message")
 _TAG_OF_COUNT = dict(zip(Counts.model_fields, _SECTIONS, strict=True))
 
 
@@ -158,9 +160,13 @@ class _Order:
         self.place = 0
         self.last: tuple[Any, ...] = ()
         self.in_force: set[str] = set()
+        self.aliases: set[str] = set()
+        self.open_facts: set[tuple[str, str]] = set()
         self.checks: dict[type[Record], Callable[[Any], str | None]] = {
             ModRecord: self._mod,
             EdgeRecord: self._edge,
+            EntityRecord: self._entity,
+            FactRecord: self._fact,
             TickRecord: self._tick,
             MessageRecord: self._message,
         }
@@ -223,6 +229,25 @@ class _Order:
         if max(edge.source, edge.target) > self.found["memory"]:
             return "it ties a memory that is not in the file"
         return self._rising((edge.source, edge.target, edge.relation), "source, target and relation")
+
+    def _entity(self, entity: EntityRecord) -> str | None:
+        if max(entity.memories, default=0) > self.found["memory"]:
+            return "it is named in a memory that is not in the file"
+        if sorted(set(entity.memories)) != entity.memories:
+            return "its memories must come in their order, each once"
+        if len(set(entity.aliases)) != len(entity.aliases) or not self.aliases.isdisjoint(entity.aliases):
+            return "a name means one entity only, and is told once"
+        self.aliases.update(entity.aliases)
+        return None
+
+    def _fact(self, fact: FactRecord) -> str | None:
+        if (fact.memory or 0) > self.found["memory"]:
+            return "it is from a memory that is not in the file"
+        if fact.valid_to is None and fact.key in self.open_facts:
+            return f"two facts hold at once for {fact.subject} {fact.relation}"
+        if fact.valid_to is None:
+            self.open_facts.add(fact.key)
+        return None
 
     def _tick(self, tick: TickRecord) -> str | None:
         if max(tick.memories, default=0) > self.found["memory"]:

@@ -5,11 +5,12 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from domains.readonly import Lasting, Log, actor
+from domains.readonly import Large, Lasting, Log, actor
 from domains.thunderblock import actions, retention
 from domains.thunderblock.doors import Refusing
 from domains.thunderblock.models import ActiveDomain, Disk, RetentionPolicy
@@ -22,6 +23,7 @@ class ActiveDomainAdmin(Log, ModelAdmin):
     list_display = ["domain_name", "shown_status", "enabled", "tick_count", "last_tick", "activated_at", "reason"]
     list_filter = ["status", "enabled"]
     search_fields = ["domain_name"]
+    search_help_text = "Part of a domain's name"
     actions = ["switch_on", "switch_off"]
 
     @display(description="status", ordering="status", label=STATUS_COLOURS)
@@ -50,14 +52,19 @@ class ActiveDomainAdmin(Log, ModelAdmin):
 
 
 @admin.register(RetentionPolicy)
-class RetentionPolicyAdmin(Refusing, Lasting, ModelAdmin):
+class RetentionPolicyAdmin(Refusing, Large, Lasting, ModelAdmin):
     """How much is kept; rows come with the stores and stay."""
 
     domain = "thunderblock"
     refusals = (retention.RetentionError,)
-    list_display = ["store", "enabled", "keep_days", "max_bytes", "shown_held_by", "looked_at"]
+    list_display = ["store", "enabled", "keep_days", "shown_most", "shown_held_by", "looked_at"]
     fields = ["store", "enabled", "keep_days", "max_bytes", "shown_held_by", "looked_at"]
     readonly_fields = ["store", "shown_held_by", "looked_at"]
+
+    @display(description="at most", ordering="max_bytes")
+    def shown_most(self, policy: RetentionPolicy) -> str:
+        """As people say it."""
+        return filesizeformat(policy.max_bytes) if policy.max_bytes else "–"
 
     @display(description="held up by")
     def shown_held_by(self, policy: RetentionPolicy) -> str:
@@ -77,4 +84,19 @@ class RetentionPolicyAdmin(Refusing, Lasting, ModelAdmin):
 
 @admin.register(Disk)
 class DiskAdmin(Log, ModelAdmin):
-    list_display = ["level", "free_bytes", "total_bytes", "looked_at"]
+    list_display = ["shown_level", "free", "total", "looked_at"]
+
+    @display(description="level", ordering="level", label={"ok": "success", "low": "warning", "critical": "danger"})
+    def shown_level(self, disk: Disk) -> str:
+        """As a coloured label."""
+        return disk.level
+
+    @display(description="free", ordering="free_bytes")
+    def free(self, disk: Disk) -> str:
+        """As people say it."""
+        return filesizeformat(disk.free_bytes)
+
+    @display(description="of", ordering="total_bytes")
+    def total(self, disk: Disk) -> str:
+        """The same."""
+        return filesizeformat(disk.total_bytes)

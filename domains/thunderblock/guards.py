@@ -27,7 +27,7 @@ class DomainInactive(Exception):
 
 def require(name: str) -> None:
     """Raises: DomainInactive. The state is read at most once a second and process."""
-    read_at, status = _seen.get(name, (0.0, None))
+    read_at, status = _seen.get(name, (float("-inf"), None))
     if time.monotonic() - read_at > _FRESH_S:
         status = queries.domain_status(name)
         _seen[name] = (time.monotonic(), status)

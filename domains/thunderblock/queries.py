@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Max
 from django.utils import timezone
 
+from domains.lifecycle import all_domains
 from domains.retention import Piece, stores
 from domains.thunderblock import retention
 from domains.thunderblock.events import STREAM
@@ -31,6 +33,11 @@ class DomainStatus:
     updated_at: datetime
     metadata: dict[str, Any]
     fault: str | None
+    ticked_at: datetime | None
+    """When it acknowledged a heartbeat last."""
+    failures: int
+    """Failed tries in a row; after the last one it is tried again at `retry_at`."""
+    retry_at: datetime | None
 
 
 def domain_status(name: str) -> DomainStatus | None:
@@ -55,6 +62,11 @@ def active_count() -> int:
     return ActiveDomain.objects.filter(status=Status.ACTIVE).count()
 
 
+def latest_acknowledged() -> int | None:
+    """Number of the latest heartbeat that a worker took up for any active domain; None while none is active."""
+    return ActiveDomain.objects.filter(status=Status.ACTIVE).aggregate(latest=Max("last_tick"))["latest"]
+
+
 def is_active(name: str) -> bool:
     """Whether one domain is active."""
     return ActiveDomain.objects.filter(domain_name=name, status=Status.ACTIVE).exists()
@@ -67,9 +79,30 @@ def waiting() -> list[str]:
     return list(rows.values_list("domain_name", flat=True))
 
 
-def activation_history(limit: int = 50) -> list[thunderflow.StoredEvent]:
-    """The latest changes of state, newest first."""
-    return thunderflow.stream_latest(STREAM, limit=limit)
+# Of the newest events of the system only: a domain that has not changed for long is not looked for in all of them.
+CHANGES = f"""
+SELECT * FROM (SELECT {thunderflow.FIELDS} FROM events WHERE stream = %s ORDER BY seq DESC LIMIT %s) newest
+WHERE starts_with(topic, 'system.domain_') ORDER BY seq DESC LIMIT %s
+"""
+
+
+def activation_history(limit: int = 50, *, within: int = 5000) -> list[thunderflow.StoredEvent]:
+    """The latest changes of state, newest first, of the system's newest `within` events. One query."""
+    return thunderflow.fetch_events(CHANGES, [STREAM, within, limit])
+
+
+def needs() -> dict[str, tuple[str, ...]]:
+    """Each installed domain with those that it needs, those needed first. No query."""
+    return {config.domain: config.depends_on for config in all_domains()}
+
+
+def needed_by(name: str) -> list[str]:
+    """Domains that cannot start without this one, directly or through others; the nearest first. No query."""
+    found = {name}
+    for other, needed in needs().items():
+        if not found.isdisjoint(needed):
+            found.add(other)
+    return [other for other in needs() if other in found - {name}]
 
 
 def _status(row: ActiveDomain, now: datetime) -> DomainStatus:
@@ -84,6 +117,9 @@ def _status(row: ActiveDomain, now: datetime) -> DomainStatus:
         updated_at=row.updated_at,
         metadata=row.metadata,
         fault=_fault(row, now),
+        ticked_at=row.ticked_at,
+        failures=row.failures,
+        retry_at=row.retry_at,
     )
 
 

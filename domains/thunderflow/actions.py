@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -44,9 +45,14 @@ def publish_many(events: Sequence[NewEvent]) -> dict[str, int]:
         "SELECT name, seq FROM event_begin(%s::text[], %s::bigint[])", [list(counts), list(counts.values())]
     )
     last = dict(rows)
-    transaction.on_commit(hints.tell)
+    transaction.on_commit(partial(hints.tell, last))
     sql.copy_encoded("events", encoding.COLUMNS, _rows(events, {name: seq - counts[name] for name, seq in rows}))
     return last
+
+
+def forget_unused(streams: Sequence[str]) -> None:
+    """Take away counters that were only locked and never counted. Whoever waits for one makes it anew."""
+    sql.execute("DELETE FROM event_streams WHERE name = ANY(%s) AND seq = 0", [list(streams)])
 
 
 def _rows(events: Sequence[NewEvent], seq: dict[str, int]) -> Iterator[bytes]:

@@ -2,6 +2,9 @@ from django.utils.module_loading import autodiscover_modules
 
 from domains.lifecycle import DomainConfig, Tick
 
+SEAL_EVERY = 60
+"""Heartbeats."""
+
 
 class ThunderflowConfig(DomainConfig):
     """The event log and its partitions, and the blackboard."""
@@ -23,13 +26,15 @@ class ThunderflowConfig(DomainConfig):
         partitions.ensure_ahead()
 
     def on_tick(self, tick: Tick) -> None:
-        from domains.thunderflow import partitions
+        from domains.thunderflow import partitions, seals
         from domains.thunderflow.blackboard import actions as blackboard
         from domains.thunderflow.subscribers import actions as subscribers
 
         partitions.ensure_ahead()
         blackboard.expire_all()
         subscribers.watch_piles()
+        if tick.number % SEAL_EVERY == 20:
+            seals.seal()
 
     def health(self) -> dict[str, object]:
         from domains.thunderflow import queries

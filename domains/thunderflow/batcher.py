@@ -27,6 +27,8 @@ class BatcherError(Exception):
 class Overloaded(BatcherError):
     """There is no room for another item: come back later."""
 
+    code = "overloaded"
+
 
 class Closed(BatcherError):
     """The batcher takes nothing more."""
@@ -225,6 +227,8 @@ class Batcher(Generic[Key, Item, Result]):
             return BatcherError("the flush was cancelled from within")
         except Exception as error:
             return error
+        if not isinstance(results, Sequence):
+            return WrongCount(f"flush returned {type(results).__name__}, not one result for each item")
         if len(results) != len(items):
             return WrongCount(f"flush returned {len(results)} results for {len(items)} items")
         return results
@@ -236,6 +240,8 @@ def _answer(batch: Sequence[_Entry[Any]], results: Sequence[Any] | Exception) ->
     for entry, result in zip(batch, each, strict=True):
         if entry.answer.done():
             continue
+        if isinstance(result, StopIteration):  # no future takes one
+            result = BatcherError(f"flush returned {result!r} for it")
         if isinstance(result, Exception):
             entry.answer.set_exception(result)
         else:

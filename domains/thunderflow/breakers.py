@@ -1,14 +1,15 @@
 """Circuit breakers that all processes share: a row each, of a handler (`handler:<name>`) or of an outside service.
 
 The states and their changes are pybreaker's; rows keep them, and each change is an event. Looking costs a query now
-and then, since what a row says may be a quarter of a second old.
+and then, since what a row says may be a quarter of a second old. Each failed trial doubles the rest.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import pybreaker
@@ -20,11 +21,86 @@ from domains.thunderflow.events import STREAM, BreakerChanged
 from domains.thunderflow.faults import told
 from domains.thunderflow.models import Breaker
 
-FAILURES, REST_S = 5, 15.0
-"""Failures in a row that open a breaker, and how long it then rests before a single try."""
+FAILURES, REST_S, LONGEST_REST_S = 5, 5.0, 300.0
+"""Failures in a row that open a breaker, how long it then rests before a single try, and at most after failed ones."""
 FRESH_S = 0.25
+CLOSED, OPEN = pybreaker.STATE_CLOSED, pybreaker.STATE_OPEN
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A breaker as it stands."""
+
+    state: str = CLOSED
+    failures: int = 0
+    """In a row."""
+    rests_until: datetime | None = None
+    """Nothing is tried before; None: at any time."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing has failed of late."""
+        return self.state == CLOSED and not self.failures
+
+
+def states(names: Collection[str]) -> dict[str, State]:
+    """What the breakers of these names say. One query."""
+    rows = {row.name: row for row in Breaker.objects.filter(name__in=names)}
+    return {name: _state(rows[name]) if name in rows else State() for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A breaker that has had something to count, with what it says. `kind`: `handler`, `endpoint`, …"""
+
+    name: str
+    kind: str
+    state: str
+    failures: int
+    rests_until: datetime | None
+    opened_at: datetime | None
+    last_error: str
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing has failed of late."""
+        return self.state == CLOSED and not self.failures
+
+
+def known() -> list[Known]:
+    """All that have a row, by name. One query."""
+    return [
+        Known(row.name, row.name.partition(":")[0], row.state, row.failures, _state(row).rests_until, row.opened_at,
+              row.last_error)
+        for row in Breaker.objects.all()
+    ]  # fmt: skip
+
+
+def reset(name: str, *, by: str) -> None:
+    """Close a breaker and forget its failures, as an operator wishes."""
+    with transaction.atomic():
+        row = Breaker.objects.select_for_update().filter(pk=name).first()
+        if row is None:
+            return
+        was, row.state, row.failures, row.successes = row.state, CLOSED, 0, 0
+        row.save(update_fields=["state", "failures", "successes", "updated_at"])
+        if was != CLOSED:
+            payload = BreakerChanged(breaker=name, state=CLOSED, was=was, error="")
+            publish(NewEvent(STREAM, BreakerChanged.topic, payload, actor=by))
+
+
+def _state(row: Breaker) -> State:
+    if row.state != OPEN or row.opened_at is None:
+        return State(row.state, row.failures)
+    return State(row.state, row.failures, row.opened_at + timedelta(seconds=_rest_s(row)))
+
+
+def _rest_s(row: Breaker) -> float:
+    return min(LONGEST_REST_S, REST_S * 2.0 ** max(0, min(row.failures - FAILURES, 10)))
+
+
 Open = pybreaker.CircuitBreakerError
 """Raised by `Guard.call` while the breaker rests."""
 
@@ -107,18 +183,13 @@ class _Rows(pybreaker.CircuitBreakerStorage):
 class Guard:
     """One process's use of a breaker. For one thread, and outside of transactions, which might be undone."""
 
-    def __init__(self, name: str, *, failures: int = FAILURES, rest_s: float = REST_S) -> None:
+    def __init__(self, name: str) -> None:
         self._rows = _Rows(name)
-        self.breaker = pybreaker.CircuitBreaker(
-            fail_max=failures, reset_timeout=rest_s, state_storage=self._rows, name=name, throw_new_error_on_trip=False
-        )
 
     def resting(self) -> bool:
         """Whether nothing shall be tried now."""
-        if self._rows.state != pybreaker.STATE_OPEN:
-            return False
-        opened = self._rows.opened_at
-        return opened is not None and (timezone.now() - opened).total_seconds() < self.breaker.reset_timeout
+        until = _state(self._rows.row()).rests_until
+        return until is not None and timezone.now() < until
 
     def note(self, error: BaseException | None) -> None:
         """Count a try that was made: how it failed, or None."""
@@ -132,8 +203,13 @@ class Guard:
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """Call it unless the breaker rests. Raises: Open, and what the function raises."""
+        # A new one each time: one that notices what another process has changed sets the shared count back to 0.
+        breaker = pybreaker.CircuitBreaker(
+            fail_max=FAILURES, reset_timeout=_rest_s(self._rows.row()), state_storage=self._rows,
+            name=self._rows.name, throw_new_error_on_trip=False,
+        )  # fmt: skip
         try:
-            return self.breaker.call(_telling, self._rows, function, args)
+            return breaker.call(_telling, self._rows, function, args)
         finally:
             self._rows.last_error = ""
 

@@ -11,7 +11,9 @@ from functools import cache
 from typing import Protocol
 from uuid import UUID
 
+from domains import origin as origins
 from domains.ids import new_id
+from domains.origin import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Context:
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
     actor: str = "system"
+    origin: Origin | None = None
+    """The door that it came through; None for what the system does by itself."""
 
 
 _NOBODY = Context()
@@ -34,19 +38,42 @@ def current() -> Context:
 
 @contextmanager
 def acting(
-    *, actor: str | None = None, correlation_id: UUID | None = None, causation_id: UUID | None = None
+    *,
+    actor: str | None = None,
+    correlation_id: UUID | None = None,
+    causation_id: UUID | None = None,
+    origin: Origin | None = None,
 ) -> Iterator[Context]:
-    """Run a block as somebody and for some cause; what is left out is inherited, a missing correlation made."""
+    """Run a block as somebody and for some cause; what is left out is inherited, a missing correlation made.
+
+    Doors say where it comes from (`origin`), and what is written within is marked so for the audit trail.
+    """
     outer = _context.get()
     inner = replace(
         outer,
         actor=actor or outer.actor,
         correlation_id=correlation_id or outer.correlation_id or new_id(),
         causation_id=causation_id or outer.causation_id,
+        origin=origin or outer.origin,
     )
     token = _context.set(inner)
     try:
-        yield inner
+        if inner.origin is None:
+            yield inner
+        else:
+            with origins.marking(origins.mark(inner.origin, actor=inner.actor, correlation_id=inner.correlation_id)):
+                yield inner
+    finally:
+        _context.reset(token)
+
+
+@contextmanager
+def afresh() -> Iterator[None]:
+    """Run a block as nobody and for no cause: what it sends off begins a correlation of its own."""
+    token = _context.set(_NOBODY)
+    try:
+        with origins.marking(""):
+            yield
     finally:
         _context.reset(token)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+# What PostgreSQL cannot be asked for, and nothing that it has is called.
+_UNASKABLE = re.compile("[\0\ud800-\udfff]")
+
 
 class BadPattern(ValueError):
-    """A pattern with an empty token or a `*` inside a word."""
+    """A pattern with an empty token, a `*` inside a word, or a character that is none."""
 
 
 def to_regex(pattern: str) -> str:
@@ -15,6 +18,8 @@ def to_regex(pattern: str) -> str:
 
     Raises: BadPattern.
     """
+    if _UNASKABLE.search(pattern):
+        raise BadPattern(f"{pattern!r}: there is no such character in a word")
     if pattern == "*":
         pattern = "**"
     while "**.**" in pattern:  # the same, and quicker to refuse

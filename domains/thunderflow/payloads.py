@@ -16,7 +16,7 @@ The log is never rewritten: what it holds is brought up to date when it is read.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -92,6 +92,15 @@ class Stored(Protocol):
     def payload(self) -> dict[str, Any]: ...
 
 
+class Whole(Stored, Protocol):
+    """An event that can be had in another shape."""
+
+    def with_payload(self, payload: dict[str, Any], *, version: int) -> Self: ...
+
+
+Event = TypeVar("Event", bound=Whole)
+
+
 def typed(event: Stored) -> Payload:
     """The payload as the class that its topic declares today, whatever version was stored.
 
@@ -113,3 +122,14 @@ def up_to_date(event: Stored) -> dict[str, Any]:
     if kind is None or kind.version == event.event_version:
         return event.payload
     return kind.upcast(event.event_version, event.payload)
+
+
+def today(event: Event) -> Event:
+    """The event as `up_to_date` has it, of today's version too: whoever gets it may bring it up to date again.
+
+    Raises: UnknownVersion.
+    """
+    kind = payload_type(event.topic)
+    if kind is None or kind.version == event.event_version:
+        return event
+    return event.with_payload(kind.upcast(event.event_version, event.payload), version=kind.version)

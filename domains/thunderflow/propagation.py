@@ -11,8 +11,10 @@ from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
+import orjson
 from celery.signals import before_task_publish, task_postrun, task_prerun
 
+from domains.origin import Origin
 from domains.thunderflow import context
 
 _PREFIX = "thunderline_"
@@ -32,17 +34,21 @@ def pack(here: context.Context) -> dict[str, str]:
     if here.correlation_id is None:
         return {}
     carried = {"correlation_id": here.correlation_id, "causation_id": here.causation_id, "actor": here.actor}
-    return {_PREFIX + name: str(value) for name, value in carried.items() if value is not None}
+    found = {_PREFIX + name: str(value) for name, value in carried.items() if value is not None}
+    if here.origin is not None:
+        found[_PREFIX + "origin"] = orjson.dumps(here.origin.plain()).decode()
+    return found
 
 
 def unpack(headers: Any) -> dict[str, Any] | None:
     """Arguments of `context.acting`, or None when nothing was carried. What is no UUID is left out."""
-    found = {name: headers.get(_PREFIX + name) for name in ("correlation_id", "causation_id", "actor")}
+    found = {name: headers.get(_PREFIX + name) for name in ("correlation_id", "causation_id", "actor", "origin")}
     correlation_id = _uuid(found["correlation_id"])
     if correlation_id is None:
         return None
     actor = found["actor"] if isinstance(found["actor"], str) else None
-    return {"correlation_id": correlation_id, "causation_id": _uuid(found["causation_id"]), "actor": actor}
+    carried = {"correlation_id": correlation_id, "causation_id": _uuid(found["causation_id"]), "actor": actor}
+    return carried | {"origin": _origin(found["origin"])}
 
 
 def _pack(headers: Any = None, **_: Any) -> None:
@@ -63,6 +69,13 @@ def _enter(task_id: str, task: Any, **_: Any) -> None:
 def _leave(task_id: str, **_: Any) -> None:
     if (block := _entered.pop(task_id, None)) is not None:
         block.__exit__(None, None, None)
+
+
+def _origin(text: object) -> Origin | None:
+    try:
+        return Origin.of(orjson.loads(text)) if isinstance(text, str) else None
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _uuid(text: object) -> UUID | None:

@@ -20,7 +20,11 @@ from domains.thunderflow.queries import FIELDS, StoredEvent
 WITHIN_S = 600.0
 MARGIN_S = 60.0
 """By how much events may be out of the order of time, and clocks apart."""
+NEAR_S = 15.0
+"""By how much the moment of an event may differ from the one that its id tells, where one event is looked for."""
 MOST = 10_000
+LATEST_MS = 253_402_300_799_000
+"""The last second of the year 9999, where Python's time ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +47,49 @@ class Trace:
 def trace(correlation_id: UUID, *, within_s: float = WITHIN_S, now: datetime) -> Trace:
     """Events of one correlation, of the stretch of time that begins with it; at most `MOST`.
 
+    As far back is looked too where an event is older than the id, or none is found: its maker's clock is ahead.
     An id that is no UUIDv7 came from outside and does not tell its time: the last `within_s` are looked through.
     Costs one look per event of the stretch (about a million a second) and some thirty short ones.
     """
-    begin = made_at(correlation_id) or now - timedelta(seconds=within_s)
-    since, until = begin - timedelta(seconds=MARGIN_S), begin + timedelta(seconds=within_s + MARGIN_S)
+    margin, within = timedelta(seconds=MARGIN_S), timedelta(seconds=within_s)
+    made = made_at(correlation_id)
+    begin = min(made, now) if made else now - within
+    since, until = begin - margin, begin + within + margin
+    found = _between(since, until, correlation_id)
+    if made and (not found or min(event.at for event in found) < made):
+        since -= within
+        found = _between(since, until, correlation_id)
+    return Trace(tree(found), since, until)
+
+
+def event(event_id: UUID) -> StoredEvent | None:
+    """The event of this id, if it is kept and its maker's clock was right to some seconds.
+
+    Ids are made when events are published, and tell when. Costs as the beginning of `trace`.
+    """
+    made = made_at(event_id)
+    if made is None:
+        return None
+    start, end = position_at(made - timedelta(seconds=NEAR_S)), position_at(made + timedelta(seconds=NEAR_S))
     found = queries.fetch_events(
+        f"SELECT {FIELDS} FROM events WHERE position >= %s AND position < %s AND id = %s LIMIT 1",
+        [start, end, event_id],
+    )
+    return found[0] if found else None
+
+
+def _between(since: datetime, until: datetime, correlation_id: UUID) -> list[StoredEvent]:
+    return queries.fetch_events(
         f"""SELECT {FIELDS} FROM events WHERE position >= %s AND position < %s AND correlation_id = %s
             ORDER BY position LIMIT %s""",
         [position_at(since), position_at(until), correlation_id, MOST],
     )
-    return Trace(tree(found), since, until)
 
 
 def made_at(correlation_id: UUID) -> datetime | None:
-    """When a UUIDv7 was made; None for any other id."""
-    if correlation_id.version != 7:
-        return None
-    return datetime.fromtimestamp((correlation_id.int >> 80) / 1000, UTC)
+    """When a UUIDv7 was made; None for any other id, and for one of a time that there is not."""
+    ms = correlation_id.int >> 80
+    return datetime.fromtimestamp(ms / 1000, UTC) if correlation_id.version == 7 and ms <= LATEST_MS else None
 
 
 def position_at(instant: datetime) -> int:

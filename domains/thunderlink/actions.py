@@ -12,10 +12,14 @@ from domains.lifecycle import Tick
 from domains.thunderblock import actions as thunderblock
 from domains.thunderblock import queries as registry
 from domains.thunderblock import tasks
+from domains.thunderflow import hints
+from domains.thundergate import tasks as gate
 from domains.thunderlink.models import HeartbeatTick
 
 logger = logging.getLogger(__name__)
 
+HEARTBEAT = "heartbeat"
+"""What heartbeats are called among the streams that hints name."""
 MOST_WAITING = 200
 """Messages in the queue at which no more are added: the workers are stopped, and a minute of ticks is no use later."""
 
@@ -54,8 +58,11 @@ def beat(*, interval_s: float) -> Tick | None:
         _send(tick, active, expires=max(1.0, interval_s))
     else:
         logger.warning("workers do not take their messages; heartbeat %s is not handed out", tick.number)
+    if tick.number % gate.EVERY == 0 and not queue.waiting("upkeep"):
+        gate.evaluate_alerts.apply_async(expires=gate.EVERY)
     latency_ms = (time.perf_counter() - started) * 1000
     sql.execute(REMEMBER, [tick.number % HeartbeatTick.RING, tick.number, tick.at, latency_ms, len(active)])
+    hints.tell({HEARTBEAT: tick.number})
     return tick
 
 

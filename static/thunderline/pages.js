@@ -1,5 +1,4 @@
-// What htmx leaves to the page: relative times, what stays open, chosen, focused and scrolled, what is typed and sent,
-// and word of a lost server.
+// What htmx leaves to the page: relative times, what stays open, chosen, focused and scrolled, what is typed and sent.
 "use strict";
 
 const shownAt = document.body.dataset.now;
@@ -12,7 +11,9 @@ function relative(ms) {
   if (s < 60) return `${s} s ago`;
   if (s < 3600) return `${Math.floor(s / 60)} min ago`;
   if (s < 86400) return `${Math.floor(s / 3600)} h ago`;
-  return `${Math.floor(s / 86400)} d ago`;
+  const days = Math.floor(s / 86400);
+  if (days < 60) return `${days} d ago`;
+  return days < 730 ? `${Math.floor(days / 30.44)} months ago` : `${Math.floor(days / 365.25)} years ago`;
 }
 
 function tellTimes() {
@@ -91,30 +92,51 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (box) box.scrollTop = 0; // its end: there is the newest
 });
 
+// --- Memories ---
+
+const memoryForm = document.getElementById("memory-form");
+
+// A name that is clicked is asked for in the box, so that one sees what was asked and can go on from there.
+memoryForm?.closest("section").addEventListener("click", (event) => {
+  const name = event.target.closest("[data-ask]");
+  if (!name || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const box = document.getElementById("memory-search");
+  box.value = name.dataset.ask;
+  box.focus({ preventScroll: true });
+  memoryForm.scrollIntoView({ block: "nearest" });
+  memoryForm.requestSubmit();
+});
+
+const isSearch = (event) => event.detail.elt === memoryForm;
+
+document.addEventListener("htmx:sendError", (event) => {
+  if (isSearch(event)) document.getElementById("memories-lost").hidden = false;
+});
+document.addEventListener("htmx:afterOnLoad", (event) => {
+  if (isSearch(event)) document.getElementById("memories-lost").hidden = true;
+});
+
 // --- A server that does not answer ---
 
-const lost = document.getElementById("lost");
-let answeredAt = Date.now();
-
 document.addEventListener("htmx:afterRequest", (event) => {
-  if (!isPoll(event)) return;
-  const answered = event.detail.xhr.status > 0 && event.detail.xhr.status < 500;
-  if (answered) {
-    answeredAt = Date.now();
-  } else {
-    document.getElementById("lost-since").dateTime = new Date(answeredAt + ahead).toISOString();
-    tellTimes();
-  }
-  lost.hidden = answered;
+  if (isPoll(event)) live.polled(event.detail.xhr.status > 0 && event.detail.xhr.status < 500);
 });
 
 // --- A notice goes by itself ---
 
+// One with a button stays longer, and as long as somebody is at it.
 let noticeTimer = 0;
-document.addEventListener("htmx:oobAfterSwap", (event) => {
-  if (event.detail.target.id !== "notice") return;
+function letNoticeGo() {
   clearTimeout(noticeTimer);
-  noticeTimer = setTimeout(() => document.getElementById("notice").replaceChildren(), 8000);
+  const notice = document.getElementById("notice");
+  noticeTimer = setTimeout(() => {
+    if (notice.matches(":hover, :focus-within")) letNoticeGo();
+    else notice.replaceChildren();
+  }, notice.querySelector("button") ? 20000 : 8000);
+}
+document.addEventListener("htmx:oobAfterSwap", (event) => {
+  if (event.detail.target.id === "notice") letNoticeGo();
 });
 
 document.addEventListener("htmx:afterSwap", tellTimes);

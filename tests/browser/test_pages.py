@@ -60,6 +60,7 @@ def test_signing_in_shows_heart_zones_and_stories(
     page.goto("/")
     expect(page).to_have_url(re.compile(r"/login/\?next=/$"))
     photograph("login")
+    beat()  # it may have taken a while to come here
     sign_in("ada")
     expect(page.get_by_text("Beating")).to_be_visible()
     for zone in ("Zone 0", "Zone 1", "Zone 2"):
@@ -77,7 +78,7 @@ def test_a_new_story_arrives_without_a_reload(world: Any, page: Page, sign_in: S
     mark(page)
     page.locator("#panel-stories a").first.focus()
     page.mouse.wheel(0, 150)
-    page.wait_for_function("scrollY > 0")
+    page.wait_for_function("() => scrollY > 0")
     scrolled = page.evaluate("scrollY")
     expect(page.locator("#panel-heart dd").first).to_have_text("1")
     actions.force_tick(world.agents.get(name="Agent 5").pk, by="tests")
@@ -106,7 +107,7 @@ def test_an_agent_is_looked_at_searched_ticked_and_suspended(
 ) -> None:
     sign_in("ada")
     agent = world.agents.get(name="Agent 1")
-    page.locator("#panel-worlds").get_by_role("link", name="Agent 1", exact=True).click()
+    page.locator("#panel-zones").get_by_role("link", name="Agent 1", exact=True).click()
     expect(page.get_by_role("heading", name="Agent 1")).to_be_visible()
     expect(page.get_by_text("Wanderlust")).to_be_visible()
     expect(page.get_by_text("mend the bridge").first).to_be_visible()
@@ -172,6 +173,7 @@ def test_times_are_told_relatively_and_exactly(world: Any, page: Page, sign_in: 
 
 def test_a_session_that_ends_leads_to_the_login(world: Any, page: Page, sign_in: Sign) -> None:
     sign_in("ada")
+    expect(page.locator("#live")).to_have_text("Live")  # a line that is asked for afterwards is refused
     page.context.clear_cookies()
     expect(page).to_have_url(re.compile(r"/login/\?next=%2F$|/login/\?next=/$"))
 
@@ -184,27 +186,3 @@ def test_an_empty_installation_says_what_to_do(
     expect(page.get_by_role("heading", name="No world yet")).to_be_visible()
     expect(page.get_by_role("alert")).to_contain_text("The heart has not beaten yet")
     photograph("home-empty")
-
-
-@pytest.mark.parametrize(
-    ("name", "model"),
-    [
-        ("agents", "agents_agent"),
-        ("worlds", "zones_world"),
-        ("ticks", "agents_ticklog"),
-        ("domains", "thunderblock_activedomain"),
-        ("schedule", "django_celery_beat_periodictask"),
-    ],
-)
-def test_the_admin_opens(world: Any, page: Page, sign_in: Sign, photograph: Photograph, name: str, model: str) -> None:
-    sign_in("ada")
-    page.goto(reverse(f"admin:{model}_changelist"))
-    expect(page.locator("#result_list, .result-list-wrapper, #changelist").first).to_be_visible()
-    photograph(f"admin-{name}")
-
-
-def test_an_agents_form_in_the_admin_opens(world: Any, page: Page, sign_in: Sign, photograph: Photograph) -> None:
-    sign_in("ada")
-    page.goto(reverse("admin:agents_agent_change", args=[world.agents.first().pk]))
-    expect(page.get_by_text("conscientiousness", exact=False).first).to_be_visible()
-    photograph("admin-agent")

@@ -16,15 +16,18 @@ def publish(writer: int) -> None:
     from django.db import OperationalError, connection, transaction
 
     from domains.thunderflow.actions import NewEvent, publish_many
-    from tests.chaos.following import Noise
+    from tests.chaos.following import RARE, Noise, Rare
+
+    def event(stream: int, number: int) -> NewEvent:
+        payload = (Noise if number % RARE else Rare)(writer=writer, number=number)
+        return NewEvent(f"chaos:{stream}", payload.topic, payload)
 
     chance, number = random.Random(writer), 0
     while True:
         streams = chance.choices(range(STREAMS), k=chance.randint(1, 6))
         try:
             with transaction.atomic():
-                noise = [Noise(writer=writer, number=number + i) for i in range(len(streams))]
-                publish_many([NewEvent(f"chaos:{s}", Noise.topic, n) for s, n in zip(streams, noise, strict=True)])
+                publish_many([event(stream, number + i) for i, stream in enumerate(streams)])
                 if chance.random() < 0.1:
                     transaction.set_rollback(True)
         except OperationalError:

@@ -4,14 +4,11 @@ import os
 import signal
 
 import psutil
-import pytest
 
 from tests.installation import PROGRAMS, Installation, eventually, installation
 from thunderline.supervision import supervisor
 
 __all__ = ["installation"]
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_killed_supervisor_is_replaced_and_leaves_nobody_behind(installation: Installation) -> None:

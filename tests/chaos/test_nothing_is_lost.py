@@ -164,6 +164,7 @@ def come_to_rest(disturbed: Disturbed) -> int:
 
 # --- What must hold ------------------------------------------------------------------------------------------
 
+DOUBLE = "near_duplicate of "
 PEOPLE = "FROM pac_agents a JOIN worlds w ON w.id = a.world_id AND w.name = 'Chaos'"
 
 
@@ -264,12 +265,30 @@ def check_zones(disturbed: Disturbed) -> None:
 
 
 def check_memories(disturbed: Disturbed) -> None:
-    """Each memory that a log names is there, and no other of these agents."""
+    """Each memory that logs name is there, seen as often as they name it, and no other of these agents.
+
+    Or upkeep has told of it: that it went into a near-equal one, or that it went for another reason.
+    """
     named = disturbed.ask(
-        f"SELECT json_array_elements_text(l.memories)::uuid {PEOPLE} JOIN tick_logs l ON l.agent_id = a.id ORDER BY 1"
+        f"""SELECT json_array_elements_text(l.memories)::uuid AS id, count(*)
+            {PEOPLE} JOIN tick_logs l ON l.agent_id = a.id GROUP BY 1"""
     )
-    kept = disturbed.ask(f"SELECT m.id {PEOPLE} JOIN memory_nodes m ON m.agent_id = a.id ORDER BY 1")
-    assert named == kept != []
+    told = disturbed.ask(
+        f"""SELECT m.id::uuid, e.payload ->> 'reason' {PEOPLE} JOIN events e ON e.topic = 'memory.forgotten'
+            AND e.payload ->> 'agent_id' = a.id::text, jsonb_array_elements_text(e.payload -> 'memories') AS m (id)"""
+    )
+    # Into which it went; nothing: for another reason.
+    went = {str(gone): reason.removeprefix(DOUBLE) if reason.startswith(DOUBLE) else "" for gone, reason in told}
+    assert len(went) == len(told), "none goes twice"
+    seen: dict[str, int] = {}
+    for memory, times in named:
+        last = str(memory)
+        while last in went:
+            last = went[last]
+        if last:
+            seen[last] = seen.get(last, 0) + times
+    kept = disturbed.ask(f"SELECT m.id, m.seen_count {PEOPLE} JOIN memory_nodes m ON m.agent_id = a.id")
+    assert seen == {str(memory): times for memory, times in kept} != {}
 
 
 def check_logs(disturbed: Disturbed) -> None:

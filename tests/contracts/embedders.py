@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from memory.embedders import Embedder
-from memory.models import DIMENSIONS
+from memory.models import MemoryNode
 
 TEXTS = ["Ada mends the bridge.", "It rains.", "Brücke, 橋, 🌉", "a", "word " * 2000]
 
@@ -21,10 +22,28 @@ class EmbedderContract:
         raise NotImplementedError
 
     def test_it_says_which_model_it_is(self, kind: Embedder) -> None:
-        assert kind.model
+        assert ":" in kind.name
+        assert kind.key == f"{kind.name}/{kind.dimensions}"
+        assert len(f"refused:{kind.key}") <= MemoryNode._meta.get_field("embedder").max_length
 
-    def test_its_vectors_fit_the_column(self, kind: Embedder) -> None:
-        assert kind.dimensions == DIMENSIONS
+    def test_its_vectors_fit_into_a_row(self, kind: Embedder) -> None:
+        """They lie in it uncompressed, and a page is 8 KB."""
+        assert 8 <= kind.dimensions <= 3072
+
+    def test_a_long_list_comes_back_in_order(self, kind: Embedder) -> None:
+        texts = [f"memory number {n}" for n in range(300)]
+        together = kind.embed(texts)
+        for n in (0, 127, 128, 299):
+            assert kind.embed([texts[n]])[0] == pytest.approx(together[n], abs=1e-5)
+
+    def test_it_may_be_asked_by_several_threads(self, kind: Embedder) -> None:
+        expected = kind.embed(TEXTS)
+        with ThreadPoolExecutor(4) as pool:
+            for vectors in pool.map(kind.embed, [TEXTS] * 8):
+                assert vectors == pytest.approx(expected, abs=1e-5)
+
+    def test_it_can_be_given_a_time(self, kind: Embedder) -> None:
+        assert np.array_equal(kind.embed(TEXTS, within_s=20), kind.embed(TEXTS))
 
     def test_there_is_one_row_a_text(self, kind: Embedder) -> None:
         for texts in ([], TEXTS[:1], TEXTS):

@@ -40,6 +40,7 @@ class Arena:
             "THUNDERLINE_VAR_DIR": str(self.folder),
             "PROMETHEUS_MULTIPROC_DIR": str(self.folder / "metrics"),
             "THUNDERLINE_LOG_LEVEL": "WARNING",
+            "THUNDERLINE_LIMITS": "false",
         }
 
 

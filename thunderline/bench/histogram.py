@@ -1,4 +1,4 @@
-"""Quantiles from the histograms that other processes keep in a Prometheus multiprocess folder."""
+"""Quantiles: of figures, and of the histograms that other processes keep in a Prometheus multiprocess folder."""
 
 from __future__ import annotations
 
@@ -20,6 +20,20 @@ def quantiles(folder: Path, name: str, wanted: Sequence[float]) -> dict[str, flo
         if sample.name == f"{name}_bucket"
     )
     return {f"p{round(q * 100)}": round(_quantile(buckets, q) * 1000, 2) for q in wanted} if buckets else {}
+
+
+def totals(folder: Path, name: str) -> tuple[float, float]:
+    """How often all processes have observed something so far, and the seconds that it took in all."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(folder))
+    found = {sample.name: sample.value for metric in registry.collect() for sample in metric.samples}
+    return found.get(f"{name}_count", 0.0), found.get(f"{name}_sum", 0.0)
+
+
+def spread(figures: Sequence[float], wanted: Sequence[int] = (50, 95, 99)) -> dict[str, float]:
+    """`{"p50": …}` of some figures; nothing of none."""
+    in_order = sorted(figures)
+    return {f"p{q}": round(in_order[min(len(in_order) - 1, len(in_order) * q // 100)], 3) for q in wanted if in_order}
 
 
 def _quantile(buckets: Sequence[tuple[float, float]], q: float) -> float:

@@ -31,6 +31,9 @@ from zones.actions import clock, places, worlds
 OPTIONS = ("agents", "zones", "seconds", "workers")
 TURNS = 3
 """How often product and limit take turns."""
+PACE_S = 0.005
+"""How often a steady clock looks whether it may go on."""
+TICKS = "SELECT sum(tick_number) FROM pac_agents"
 
 
 @dataclass(slots=True)
@@ -88,10 +91,19 @@ def run(*, agents: int, zones: int, seconds: float, workers: int, say: Report = 
 
 def build(count: int, zone_count: int) -> Any:
     """A paused world with its domains active. Returns its id."""
+    world_id, rooms = world_of(zone_count, capacity=min(100_000, 2 * (count // zone_count + 1) + 100))
+    wanted = [(rooms[i % zone_count], spec) for i, spec in enumerate(specs(count))]
+    for start in range(0, count, 2000):
+        agents.create_many(wanted[start : start + 2000], world_id=world_id, by="bench")
+    sql.execute("ANALYZE pac_agents")
+    return world_id
+
+
+def world_of(zone_count: int, *, capacity: int) -> tuple[Any, list[Any]]:
+    """A paused world of zones in a ring, without agents, with its domains active. Returns its id and theirs."""
     thunderblock.start_all(now=timezone.now(), eager=True)
     world = worlds.create(name="bench", seed=1, status="paused")
     with transaction.atomic():
-        capacity = min(100_000, 2 * (count // zone_count + 1) + 100)
         rooms = places.create_many(world, [{"name": f"Zone {i}", "capacity": capacity} for i in range(zone_count)])
         if zone_count > 1:
             places.connect(
@@ -99,11 +111,7 @@ def build(count: int, zone_count: int) -> Any:
                     : -1 if zone_count == 2 else None
                 ]
             )
-    wanted = [(rooms[i % zone_count].pk, spec) for i, spec in enumerate(specs(count))]
-    for start in range(0, count, 2000):
-        agents.create_many(wanted[start : start + 2000], world_id=world.pk, by="bench")
-    sql.execute("ANALYZE pac_agents")
-    return world.pk
+    return world.pk, [room.pk for room in rooms]
 
 
 @contextmanager
@@ -153,7 +161,7 @@ class Product:
         """Until every worker process has loaded what it needs: a second of work after the first ticks."""
         self._open(clock.FOR_EVER)
         deadline = time.monotonic() + 120
-        while _count("SELECT sum(tick_number) FROM pac_agents") == 0:
+        while _count(TICKS) == 0:
             if time.monotonic() > deadline:
                 raise RuntimeError("the workers did not start to tick within two minutes")
             self._wake()
@@ -175,6 +183,23 @@ class Product:
         self.wal += after[3] - before[3]
         self.updates += after[4] - before[4]
         self.hot += after[5] - before[5]
+
+    def pace(self, world_ticks_per_s: float, seconds: float) -> tuple[int, float]:
+        """Let the clock go on at a steady rate; what is late is not dropped. Returns agent ticks and wall time.
+
+        They are counted when the time is over, and the clock then stops at the end of the world tick under way.
+        """
+        ((first,),) = sql.fetch_rows("SELECT tick FROM worlds WHERE id = %s", [self.world_id])
+        before, started, opened = _count(TICKS), time.perf_counter(), first
+        while (passed := time.perf_counter() - started) < seconds:
+            if (target := first + int(passed * world_ticks_per_s) + 1) > opened:
+                opened = target
+                self._open(opened)
+                self._wake()
+            time.sleep(PACE_S)
+        done, took = _count(TICKS) - before, time.perf_counter() - started
+        self._stop()
+        return done, took
 
     def fill(self, figures: Figures) -> None:
         """Put the sums of all turns into the figures."""
@@ -199,14 +224,18 @@ class Product:
 
     def _stop(self) -> None:
         sql.execute("UPDATE worlds SET target_tick = tick WHERE id = %s", [self.world_id])
+        woken = time.monotonic()
         while clock.anything_to_do(self.world_id):
+            if time.monotonic() - woken > 1.0:  # a message that waited too long is void, and no heartbeat sends another
+                self._wake()
+                woken = time.monotonic()
             time.sleep(0.002)
 
     def _counts(self) -> tuple[int, int, int, int, int, int]:
         sql.execute("SELECT pg_stat_clear_snapshot()")
         stats = "FROM pg_stat_user_tables WHERE relname = 'pac_agents'"
         return (
-            _count("SELECT sum(tick_number) FROM pac_agents"),
+            _count(TICKS),
             _count("SELECT count(*) FROM memory_nodes"),
             _count("SELECT sum(seq) FROM event_streams"),
             _count("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"),
@@ -241,7 +270,7 @@ def run_limit(
 
 def check(world_id: Any) -> str:
     """Compare the agents with their logs and events. Raises: RuntimeError when a tick is missing or double."""
-    ticks = _count("SELECT sum(tick_number) FROM pac_agents")
+    ticks = _count(TICKS)
     logs = _count("SELECT count(*) FROM tick_logs")
     events = _count("SELECT count(*) FROM events WHERE topic LIKE 'zone.%.agent_ticked'")
     wrong = _count(

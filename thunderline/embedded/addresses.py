@@ -14,6 +14,8 @@ ROLE = "thunderline"
 PORT = 5432
 # A server that the network has cut off is given up within some ten seconds, and not waited for.
 KEEPALIVE = {"keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3", "tcp_user_timeout": "10000"}
+# What the audit trail knows the application's own connections by.
+APPLICATION = "thunderline"
 IDLE_IN_TRANSACTION_MS = 60_000
 
 
@@ -57,6 +59,7 @@ def django_database(url: str) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **KEEPALIVE,
+            "application_name": APPLICATION,
             **options,
             "server_side_binding": True,
             "options": f"{limit} {options.get('options', '')}".strip(),

@@ -63,15 +63,18 @@ def server_stages(servers: Sequence[Server]) -> list[Stage]:
 def application_stages(config: Config, *, reload: bool = False) -> list[Stage]:
     """The application, which starts once the database is up to date."""
     heartbeat = Program("heartbeat", [*CELERY, *WORKER, "-Q", "heartbeat", "-c", "1", "-n", "heartbeat@%h"])
+    upkeep = Program("upkeep", [*CELERY, *WORKER, "-Q", "upkeep", "-c", "1", "-n", "upkeep@%h"])
     web = [sys.executable, "-m", "daphne", "-v", "0", "-b", config.bind, "-p", str(config.port)]
     stages = [
         Stage(
             "workers",
             [
                 heartbeat,
+                upkeep,
                 *_workers(config.workers),
                 *_managed("reasoner", config.reasoners),
                 *_managed("follow", config.followers),
+                *_managed("outside", config.callers),
             ],
         ),
         Stage("web", [Program("web", [*web, "thunderline.asgi:application"])]),

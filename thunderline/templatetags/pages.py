@@ -103,3 +103,10 @@ def mood(value: Any) -> str:
         if value >= least:
             return word
     return "desolate"
+
+
+@register.filter
+def dollars(amount: Any) -> str:
+    """US dollars: cents, and where it is less than one, as many digits as say anything."""
+    value = float(amount or 0)
+    return f"${value:,.2f}" if value == 0 or value >= 0.01 else f"${value:.2g}"

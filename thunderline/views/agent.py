@@ -1,42 +1,38 @@
-"""The page of an agent, and the buttons on it. Agents of worlds that a user may not see are not there for them."""
+"""The page of an agent, and talking to it. Agents of worlds that a user may not see are not there for them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from agents import actions, converse, decide, mailbox, perceive, reasoners
 from agents import queries as agents
+from agents.actions import moves
 from agents.errors import AgentError, Invalid
 from agents.facts import energy_band
-from memory import queries as memory
-from thunderline.views import live
+from agents.minds import usage
+from thunderline.views import charted, live, memories, portrait
+from zones import queries as zones
 from zones.errors import ZoneError
 
 TICKS_SHOWN = 20
-MEMORIES_SHOWN = 20
+TICKS_CHARTED = 300
+OTHERS_SHOWN = 8
 MESSAGES_SHOWN = 20
 LONGEST_NUMBER = 18
 """Digits of a tick's or message's number; more do not fit a bigint."""
 
 
-def _visible(request: HttpRequest, agent_id: UUID) -> Any:
-    agent = agents.visible(agent_id, request.user)
-    if agent is None:
-        raise Http404
-    return agent
-
-
 @live.door("thunderpac")
 def show(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """Everything of one agent, in the same number of queries whatever it has lived through."""
-    agent = _visible(request, agent_id)
+    agent = memories.visible(request, agent_id)
     mods = agents.mods(agent_id)
     stats, traits, *_ = perceive.modified(agent, [mod.effects for mod in mods])
     needs = decide.needs(stats, traits, any(goal["progress"] < 1 for goal in agent.goals))
@@ -44,38 +40,54 @@ def show(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     steers = agents.may_steer(agent, request.user)
     now = {"agent": agent, "needs": needs, "band": energy_band(agent.energy), "thought": _thought(agent)}
     panels = [
-        live.Panel("agent_head", {"agent": agent, "steers": steers}),
+        live.Panel("agent_head", _head(agent, steers, request.user)),
         live.Panel("agent_now", now),
         live.Panel("agent_self", {"agent": agent, "mods": mods}),
+        live.Panel("agent_others", {"agent": agent, "others": agents.relations(agent, limit=OTHERS_SHOWN)}),
         live.Panel("agent_talk", _talk(agent)),
         live.Panel("agent_voice", _voice(agent, steers)),
         live.Panel("agent_ticks", {"agent": agent, "ticks": ticks, "more": len(ticks) == TICKS_SHOWN}),
     ]
+    if steers and (reasoners.thinks(agent.reasoner) or agent.narrator != "rules"):
+        panels.append(live.Panel("cost", {"spent": usage.spent_by("agent", agent_id)}))
     if request.headers.get("HX-Request"):
         return live.respond(request, "agent.html", panels, {"agent": agent})
-    shut = live.shut("thundervault")
-    remembered = [] if shut else memory.latest(agent_id, limit=MEMORIES_SHOWN)
-    context = {"agent": agent, "memories": remembered, "shut": shut, "steers": steers}
-    return live.respond(request, "agent.html", panels, context)
+    wanted = memories.asked(request)
+    context = {"agent": agent, "steers": steers, "asked": wanted}
+    context["shut"] = live.shut("thundervault") or memories.closed(request, agent)
+    if not context["shut"]:
+        context |= memories.answer(agent, wanted) | {"held": memories.held(agent), "names": memories.names(agent)}
+    response = live.respond(request, "agent.html", panels, context)
+    response.status_code = 400 if wanted.problem else 200
+    return response
 
 
-@live.door("thundervault")
-def memories(request: HttpRequest, agent_id: UUID) -> HttpResponse:
-    """The memories nearest in meaning to `q`, or the newest when nothing is asked."""
-    agent = _visible(request, agent_id)
-    wanted = live.asked(request)[:500]
-    found = (
-        memory.search(agent_id, wanted, limit=MEMORIES_SHOWN)
-        if wanted
-        else memory.latest(agent_id, limit=MEMORIES_SHOWN)
+def _head(agent: Any, steers: bool, user: Any) -> dict[str, Any]:
+    """What stands at the top: a face, and what may be done with the agent. One query, where it may be moved."""
+    ways: Sequence[Any] = []
+    if agent.lifecycle in moves.MOVABLE and not agent.zone.closed and moves.may_act_for(user, agent):
+        ways = [way for way in zones.neighbours(agent.zone_id) if way.permeability > 0 and not way.other.closed]
+    face = portrait.portrait(agent.traits, agent.name)
+    return {"agent": agent, "steers": steers, "ways": ways, "face": face, "name": agent.name}
+
+
+@live.door("thunderpac")
+def series(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+    """How stats (0–100) and mood (−1…1) came to be what they are: `{at: [s], ticks: […], values: {name: […]}}`.
+
+    Instants are seconds since 1970, oldest first. Reckoned back from now through what the latest ticks changed; what
+    changed them otherwise (a command, a mod) seems to have been there before. One query more than the agent's.
+    """
+    agent = memories.visible(request, agent_id)
+    return JsonResponse(
+        charted.values(agent.stats | {"mood": agent.mood}, agents.changes(agent_id, limit=TICKS_CHARTED))
     )
-    return render(request, "parts/memories.html", {"agent": agent, "memories": found, "wanted": wanted})
 
 
 @live.door("thunderpac")
 def ticks(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """Older ticks, those below the number `before`."""
-    agent = _visible(request, agent_id)
+    agent = memories.visible(request, agent_id)
     older = agents.ticks(agent_id, limit=TICKS_SHOWN, before=_before(request))
     return render(request, "parts/ticks.html", {"agent": agent, "ticks": older, "more": len(older) == TICKS_SHOWN})
 
@@ -83,7 +95,7 @@ def ticks(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 @live.door("thunderpac")
 def messages(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """Older messages, those below the number `before`."""
-    return render(request, "parts/messages.html", _talk(_visible(request, agent_id), _before(request)))
+    return render(request, "parts/messages.html", _talk(memories.visible(request, agent_id), _before(request)))
 
 
 def _before(request: HttpRequest) -> int:
@@ -109,57 +121,6 @@ def _thought(agent: Any) -> Any:
     return getattr(agent, "thought", None) if reasoners.thinks(agent.reasoner) else None
 
 
-# --- Buttons -------------------------------------------------------------------------------------------------
-
-
-def _steer(request: HttpRequest, agent_id: UUID, act: Callable[[Any, str], str]) -> HttpResponse:
-    """Let `act` do something to an agent, as the user; what is refused is told in a line."""
-    agent = _visible(request, agent_id)
-    if not agents.may_steer(agent, request.user):
-        text = f"You may look at {agent.zone}, not change what is in it."
-        return live.notice(request, text, status=403, kind="bad", refresh=False)
-    try:
-        text = act(agent, f"user:{request.user.get_username()}")
-    except (AgentError, ZoneError) as error:
-        return live.notice(request, str(error), status=409, kind="bad")
-    return live.notice(request, text)
-
-
-@require_POST
-@live.door("thunderpac")
-def force_tick(request: HttpRequest, agent_id: UUID) -> HttpResponse:
-    """Make the agent tick now."""
-
-    def act(agent: Any, by: str) -> str:
-        return f"{agent.name} did tick {actions.force_tick(agent_id, by=by)}."
-
-    return _steer(request, agent_id, act)
-
-
-@require_POST
-@live.door("thunderpac")
-def suspend(request: HttpRequest, agent_id: UUID) -> HttpResponse:
-    """Stop the agent where it is."""
-
-    def act(agent: Any, by: str) -> str:
-        actions.suspend([agent_id], by=by, reason="from its page")
-        return f"{agent.name} is suspended and will not tick until woken."
-
-    return _steer(request, agent_id, act)
-
-
-@require_POST
-@live.door("thunderpac")
-def wake(request: HttpRequest, agent_id: UUID) -> HttpResponse:
-    """Let the agent tick again, from whatever state it rests in."""
-
-    def act(agent: Any, by: str) -> str:
-        actions.activate([agent_id], by=by)
-        return f"{agent.name} is awake and ticks at the next tick of its world."
-
-    return _steer(request, agent_id, act)
-
-
 # --- Conversation --------------------------------------------------------------------------------------------
 
 
@@ -171,7 +132,7 @@ def say(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     `text`; `voice` is `own` or `agent`; `number` is the message that was on the page to be answered; `now` makes the
     agent tick at once.
     """
-    agent = _visible(request, agent_id)
+    agent = memories.visible(request, agent_id)
     text = request.POST.get("text", "").replace("\r\n", "\n").strip()
     by = f"user:{request.user.get_username()}"
     voice, now = request.POST.get("voice", ""), "now" in request.POST

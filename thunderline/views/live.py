@@ -10,8 +10,9 @@ the browser.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
@@ -56,7 +57,6 @@ def respond(request: HttpRequest, template: str, panels: Sequence[Panel], contex
         whole = {**context, "now": timezone.now(), "panels": {panel.name: panel for panel in rendered}}
         response = render(request, template, whole)
     patch_vary_headers(response, ["HX-Request"])
-    response["Cache-Control"] = "no-store"
     return response
 
 
@@ -70,11 +70,31 @@ def asked(request: HttpRequest) -> str:
     return request.GET.get("q", "").replace("\0", "").strip()
 
 
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """A button in a notice that takes back what was done: what is posted to `url`, as long as the notice stands."""
+
+    url: str
+    label: str = "Undo"
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def values(self) -> str:
+        """As htmx reads them."""
+        return json.dumps(self.given)
+
+
 def notice(
-    request: HttpRequest, text: str, *, status: int = 200, kind: str = "good", refresh: bool = True
+    request: HttpRequest,
+    text: str,
+    *,
+    status: int = 200,
+    kind: str = "good",
+    refresh: bool = True,
+    undo: Undo | None = None,
 ) -> HttpResponse:
     """Answer to a button: a line that the page shows, and the word to refresh itself at once."""
-    response = render(request, "parts/notice.html", {"text": text, "kind": kind}, status=status)
+    response = render(request, "parts/notice.html", {"text": text, "kind": kind, "undo": undo}, status=status)
     if refresh:
         response["HX-Trigger"] = "refresh"
     return response

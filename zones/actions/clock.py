@@ -34,14 +34,15 @@ OPEN_FREE = f"""
 {OPEN} AND id IN (SELECT id FROM worlds WHERE status = 'running' FOR NO KEY UPDATE SKIP LOCKED)
 """
 
+# OFFSET 0: a zone has few neighbours, and without statistics the planner would go through the whole world for them.
 _ZONE = """
     z.id, z.world_id, w.name AS world_name, w.seed, w.tick, z.ordinal, z.name, z.capacity, z.agent_count,
     z.movement_cost, z.interaction_range, z.regeneration, z.environment_interval, z.environment_due,
     z.temperature, z.humidity, z.light, z.noise, z.food, z.materials, z.energy, z.knowledge,
     z.entropy, z.thermal, z.diffusing, z.happenings, z.due_tick,
     (SELECT coalesce(jsonb_agg(jsonb_build_array(o.id, o.ordinal, o.name, n.permeability) ORDER BY o.ordinal), '[]')
-     FROM zone_neighbours n JOIN pac_zones o ON o.id = n.other_id AND o.world_id = z.world_id
-     WHERE n.zone_id = z.id AND n.permeability > 0 AND NOT o.closed) AS ways
+     FROM zone_neighbours n CROSS JOIN LATERAL (SELECT * FROM pac_zones WHERE id = n.other_id OFFSET 0) o
+     WHERE n.zone_id = z.id AND n.permeability > 0 AND o.world_id = z.world_id AND NOT o.closed) AS ways
 FROM pac_zones z JOIN worlds w ON w.id = z.world_id
 """
 
@@ -287,6 +288,12 @@ def depart(crossers: Sequence[Crosser]) -> None:
     """Note down who leaves its zone at this tick; who is on the way already goes where it set out for first."""
     columns = zip(*((c.agent_id, c.ordinal, c.origin, c.destination) for c in crossers), strict=True)
     sql.execute(DEPART, [list(column) for column in columns])
+
+
+def on_the_way(agent_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these agents who have left their zones and not arrived."""
+    rows = sql.fetch_rows("SELECT agent_id FROM zone_crossings WHERE agent_id = ANY(%s)", [list(agent_ids)])
+    return {row[0] for row in rows}
 
 
 def cancel_crossings(agent_ids: Sequence[UUID]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,8 @@ from django.db.models.functions import Least
 from domains import sql
 from domains.ids import new_id
 from domains.thunderflow.actions import NewEvent, publish, publish_many
-from zones import events
+from zones import events, visibility
+from zones.actions import worlds
 from zones.errors import AccessDenied, Invalid, NotFound, ZoneFull
 from zones.models import RESOURCES, Neighbour, Permission, World, Zone
 
@@ -25,6 +26,27 @@ def create_many(world: World, specs: Sequence[Mapping[str, Any]]) -> list[Zone]:
     zones = Zone.objects.bulk_create([_new(world, first + i, spec) for i, spec in enumerate(specs)])
     publish_many([_changed(zone, "created", {}) for zone in zones])
     return zones
+
+
+def found(
+    world: World, spec: Mapping[str, Any], *, user: Any, neighbours: Collection[UUID] = (), permeability: float = 1.0
+) -> Zone:
+    """Make one zone for a person who governs the world, with ways to these zones of it, in both directions.
+
+    Locks the world and its zones. Needs an open transaction. Raises: AccessDenied, NotFound, Invalid (a name taken,
+    a neighbour of another world).
+    """
+    if not worlds.governs(world, user):
+        raise AccessDenied(f"only the owner of {world.name} and operators may make zones in it")
+    locked = worlds.lock(world.name)  # of two who make one at once, the second sees the first one's place in the order
+    if locked is None or locked.pk != world.pk:
+        raise Invalid("world: somebody renamed it just now; try again")
+    if Zone.objects.filter(world=world, name=spec["name"]).exists():
+        raise Invalid(f"name: {world.name} has a zone {spec['name']!r} already; take another name")
+    check_regeneration(spec.get("regeneration", {}))
+    (made,) = create_many(locked, [spec])
+    connect([(made.pk, other_id, permeability) for other_id in dict.fromkeys(neighbours)])
+    return made
 
 
 def _new(world: World, ordinal: int, spec: Mapping[str, Any]) -> Zone:
@@ -78,12 +100,17 @@ def cut_ways(ways: Iterable[tuple[UUID, UUID]]) -> None:
     publish_many([_changed(zones[one], "way_cut", {"to": zones[other].name}) for one, other in pairs])
 
 
-def edit_many(changes: Mapping[UUID, Mapping[str, Any]]) -> None:
+def edit_many(changes: Mapping[UUID, Mapping[str, Any]], *, user: Any = None) -> None:
     """Change zones' descriptions, capacities, permissions and rules; each tells its event. Needs an open transaction.
 
-    Raises: NotFound, Invalid (more agents than a new capacity allows); nothing is changed then.
+    `user`: who wants it, a person; None: the installation itself. Raises: NotFound, AccessDenied, Invalid (more agents
+    than a new capacity allows); nothing is changed then.
     """
     zones = lock_many(changes)
+    if user is not None:
+        for zone_id, zone in zones.items():
+            _check_may_edit(zone, changes[zone_id].keys(), user)
+    bits = {zone_id: zone.permissions for zone_id, zone in zones.items()}
     for zone_id, zone in zones.items():
         for name, value in changes[zone_id].items():
             setattr(zone, name, value)
@@ -93,7 +120,14 @@ def edit_many(changes: Mapping[UUID, Mapping[str, Any]]) -> None:
     fields = sorted({name for change in changes.values() for name in change})
     if fields:
         Zone.objects.bulk_update(zones.values(), fields, batch_size=200)
-    publish_many([_changed(zone, "edited", changes[zone_id]) for zone_id, zone in zones.items()])
+    publish_many([event for zone_id, zone in zones.items() for event in _edited(zone, changes[zone_id], bits[zone_id])])
+
+
+def _check_may_edit(zone: Zone, fields: Collection[str], user: Any) -> None:
+    """Raises: AccessDenied. Who may do what in a zone, its administrators say; the rest, who may modify it."""
+    needed = Permission.ADMIN_ZONE if {"permissions", "closed"} & set(fields) else Permission.MODIFY_ZONE
+    if not governs(zone, user) and not has_permission(zone, user, needed):
+        raise AccessDenied(f"you may not change {', '.join(sorted(fields))} of {zone.name}")
 
 
 def check_regeneration(regeneration: object) -> None:
@@ -128,6 +162,13 @@ def _at_the_beginning(world: World, kept: Zone | None, ordinal: int, spec: Mappi
         zone.pk, zone.owner_id, zone.assigned_server = kept.pk, kept.owner_id, kept.assigned_server
         zone.active_session_count = kept.active_session_count
     return zone
+
+
+def _edited(zone: Zone, changes: Mapping[str, Any], bits: int) -> Iterator[NewEvent]:
+    yield _changed(zone, "edited", changes)
+    if zone.permissions != bits:
+        payload = events.PermissionChanged(was=bits, permissions=zone.permissions)
+        yield NewEvent(events.zone_stream(zone.pk), events.zone_topic(zone.pk, "permission_changed"), payload)
 
 
 def _changed(zone: Zone, what: str, changes: Mapping[str, Any]) -> NewEvent:
@@ -172,20 +213,48 @@ def make_due(zone: Zone, *, tick: int) -> None:
 
 def has_permission(zone: Zone, user: Any, permission: Permission) -> bool:
     """Whether `user` may do this in `zone`. What is not granted is denied."""
-    if user is None or not user.is_active or zone.closed:
-        return False
-    if user.is_superuser or user.pk in (zone.owner_id, zone.world.owner_id):
-        return True
-    return bool(zone.permissions & permission) and may_see(zone.world, user)
+    return bool(permitted(zone, [user], permission))
+
+
+def check_all(zones: Iterable[Zone], user: Any, permission: Permission) -> None:
+    """Raises: AccessDenied unless a person may do this in each of these zones; None is the installation, which may."""
+    if user is None:
+        return
+    if refused := [zone.name for zone in zones if not has_permission(zone, user, permission)]:
+        raise AccessDenied(f"you may not {permission.name.lower().replace('_', ' ')} in {', '.join(refused)}")
+
+
+def permitted(zone: Zone, users: Iterable[Any], permission: Permission) -> set[Any]:
+    """Keys of those of some users who may do this in `zone`. What is not granted is denied.
+
+    However many they are, at most three queries besides the zone's world. None is nobody.
+    """
+    if zone.closed:
+        return set()
+    active = {user.pk: user for user in users if user is not None and user.is_active}
+    found = {pk for pk, user in active.items() if _owns(zone, user)}
+    if zone.permissions & permission:
+        found |= seeing(zone.world, [user for pk, user in active.items() if pk not in found])
+    return found | visibility.operating([user for pk, user in active.items() if pk not in found])
+
+
+def governs(zone: Zone, user: Any) -> bool:
+    """Whether a user's account is in force and it owns the zone or its world, or is an operator of zones."""
+    return user is not None and user.is_active and (_owns(zone, user) or visibility.operates(user))
+
+
+def _owns(zone: Zone, user: Any) -> bool:
+    return bool(user.is_superuser or user.pk in (zone.owner_id, zone.world.owner_id))
 
 
 def may_see(world: World, user: Any) -> bool:
     """Whether a signed-in user may see a world: open to all, shared with named users, or private to its owner."""
-    if user is None or not user.is_active:
-        return False
-    if user.is_superuser or user.pk == world.owner_id or world.access == World.Access.OPEN:
-        return True
-    return world.access == World.Access.SHARED and world.members.filter(pk=user.pk).exists()
+    return bool(seeing(world, [user]))
+
+
+def seeing(world: World, users: Iterable[Any]) -> set[Any]:
+    """Keys of those of some users who may see a world. At most two queries. None is nobody."""
+    return visibility.seeing(world, users)
 
 
 def grant_permission(zone_id: UUID, permission: Permission, *, by: Any) -> int:

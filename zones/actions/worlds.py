@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from domains import lifecycle
 from domains.thunderflow.actions import NewEvent, publish
-from zones import events
+from zones import events, visibility
 from zones.errors import Invalid, NotFound
 from zones.models import Crossing, Notice, World, WorldSource, Zone
 
@@ -33,6 +33,15 @@ def _constraint(error: DatabaseError) -> str:
         return "its name has 1 to 100 characters, its seed is a whole number from 0 to 2⁶³ − 1"
     name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
     return "there is one already" if name.startswith("worlds_name") else f"it breaks {name}"
+
+
+def governs(world: World, user: Any) -> bool:
+    """Whether a user's account is in force and it owns the world, or is an operator of worlds."""
+    if user is None or not user.is_active:
+        return False
+    if user.is_superuser or user.pk == world.owner_id:
+        return True
+    return visibility.operates(user)
 
 
 def pause(world_id: UUID) -> World:

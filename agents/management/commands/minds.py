@@ -73,11 +73,11 @@ class Command(BaseCommand):
             console.write_json(self.stdout, found)
             return
         out = console.console(self.stdout)
-        out.print(found["switch"])
+        out.print(found["switch"], markup=False)
         columns = ("endpoint", "model", "address", "tier", "state", "price, question/answer a million")
         out.print(console.table(columns, [[row[name] for name in _SHOWN] for row in found["endpoints"]]))
         for row in found["caps"]:
-            out.print(f"cap: {row}")
+            out.print(f"cap: {row}", markup=False)
         alive = [f"{p['node']}:{p['pid']} ({p['in_flight']} calls under way)" for p in found["reasoners"]]
         out.print(f"reasoner processes: {', '.join(alive) or 'none; `manage.py up` runs one'}")
         if found["waiting"]:

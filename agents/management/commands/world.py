@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from agents import status, stepping
 from agents.errors import AgentError
@@ -196,10 +197,12 @@ class Command(BaseCommand):
         colour = "green" if state.status == "running" else "yellow"
         behind = state.target_tick - state.tick
         late = f", {behind} behind" if behind > 0 else ""
-        out.print(f"[bold]{state.name}[/]  [{colour}]{state.status}[/]  tick {state.tick}{late}")
+        out.print(Text(state.name, style="bold"), Text(f" {state.status}", style=colour), f" tick {state.tick}{late}")
         living = ", ".join(f"{count} {life}" for life, count in state.agents.items() if count) or "nobody lives here"
         out.print(f"  agents: {living}; {state.ticks_last_minute} ticks in the last minute")
-        out.print(f"  seed {state.seed}, rate {state.rate:g}, {state.access}, owner {state.owner or 'none'}")
+        out.print(
+            f"  seed {state.seed}, rate {state.rate:g}, {state.access}, owner {state.owner or 'none'}", markup=False
+        )
         resources = list(state.zones[0].resources) if state.zones else []
         columns = ["zone", "agents", *resources, "entropy", "thermal"]
         rows = [

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
+from domains import links
 from domains.readonly import Large, Lasting, actor
 from domains.thunderflow.blackboard import actions, keys, queries
 from domains.thunderflow.blackboard.errors import BlackboardError
@@ -119,7 +120,7 @@ class EntryAdmin(Refusing, Large, ModelAdmin):
     list_display = ["key", "shown_value", "version", "author", "expires_at", "updated_at"]
     list_filter = [NamespaceFilter, LastingFilter]
     search_fields = ["key__startswith", "author__exact"]
-    search_help_text = "How keys begin, or who put it (user:<name>, agent:<name>)"
+    search_help_text = "How keys begin, or who put it (user:<name>, agent:<name>@<world>)"
     readonly_fields = ["version", "author", "expires_at", "updated_at"]
     fields = ["key", "value", "ttl_s", "seen", *readonly_fields]
 
@@ -160,15 +161,21 @@ class EntryAdmin(Refusing, Large, ModelAdmin):
 
 
 @admin.register(Namespace)
-class NamespaceAdmin(Refusing, Lasting, ModelAdmin):
-    list_display = ["name", "owner", "writers", "updated_at"]
+class NamespaceAdmin(Refusing, Large, Lasting, ModelAdmin):
+    list_display = ["name", "owner", "writers", "entries", "updated_at"]
     list_filter = ["writers"]
-    search_fields = ["name", "owner"]
+    search_fields = ["name__startswith", "owner__exact"]
+    search_help_text = "How namespaces begin, or the owner (user:<name>, agent:<name>@<world>)"
     fields = ["name", "owner", "writers", "inserted_at", "updated_at"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Namespace | None = None) -> list[str]:
         """A name is given once."""
         return ["name", "inserted_at", "updated_at"] if obj else ["inserted_at", "updated_at"]
+
+    @admin.display(description="entries")
+    def entries(self, namespace: Namespace) -> str:
+        """The way to them."""
+        return links.listed("thunderflow.entry", "its entries", namespace=namespace.name)
 
     def save_model(self, request: HttpRequest, obj: Namespace, form: forms.ModelForm[Namespace], change: bool) -> None:
         """By the action; who may come here and is no operator must own it."""

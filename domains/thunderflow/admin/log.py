@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
+from domains import links
 from domains.readonly import Log
 from domains.thunderflow import queries
-from domains.thunderflow.models import Event, Stream
+from domains.thunderflow.models import Event, RedactedRow, Seal, Stream
+from domains.thunderflow.readers import OfStreams
+
+ONE_STREAM = "stream__exact"
+KINDS = {"zone": "zones.zone", "world": "zones.world"}
+"""What streams are named after, by the beginning of their names."""
+
+
+def stream_links(name: str) -> SafeString | str:
+    """The stream's events, and what it is the stream of."""
+    kind, _, pk = name.partition(":")
+    events = links.listed("thunderflow.event", "its events", **{ONE_STREAM: name})
+    return links.line([events, *([links.to(KINDS[kind], pk, f"its {kind}")] if kind in KINDS else [])])
 
 
 class ReachFilter(admin.SimpleListFilter):
@@ -26,22 +44,105 @@ class ReachFilter(admin.SimpleListFilter):
         return [(self.DEFAULT, "the latest 100,000 events"), ("1000000", "the latest million"), ("all", "everything")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
-        """The latest 100,000 positions, unless something else is wished."""
-        reach = self.value() or self.DEFAULT
+        """The latest 100,000 positions, unless another is chosen, or one stream looked at, which has an index."""
+        reach = self.value() or ("all" if ONE_STREAM in request.GET else self.DEFAULT)
         if not reach.isdecimal() or len(reach) > 12:
             return queryset
         return queryset.filter(position__gt=queries.settled() - int(reach))
 
 
 @admin.register(Event)
-class EventAdmin(Log, ModelAdmin):
-    list_display = ["position", "at", "topic", "stream", "seq", "actor"]
+class EventAdmin(OfStreams, Log, ModelAdmin):
+    list_display = ["position", "at", "shown_topic", "shown_stream", "seq", "actor"]
     list_filter = [ReachFilter]
-    search_fields = ["stream__exact", "topic__exact", "actor__exact"]
-    search_help_text = "A whole stream (zone:<id>), a whole topic, or who acted (user:<name>)"
+    search_fields = ["pk"]  # which shows the box
+    search_help_text = "A position, a whole topic, a whole stream (zone:<id>), or who acted (user:<name>)"
+    sortable_by = ["position"]
+    fieldsets = [
+        (None, {"fields": ["topic", "at", "actor", "node", "elsewhere"]}),
+        ("Place", {"fields": ["position", "stream", "seq", "id", "correlation_id", "causation_id"]}),
+        ("Payload", {"fields": ["event_version", "priority", "shown_payload"]}),
+    ]
+
+    def get_ordering(self, request: HttpRequest) -> Sequence[str]:
+        """Of one stream by `seq`, along its index; else by position. Both are the order in which things happened."""
+        return ["-seq"] if ONE_STREAM in request.GET else ["-position"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
+    ) -> tuple[QuerySet[Event], bool]:
+        """Whole values: of one column, as an index, or the stretch that is looked through, serves only one."""
+        term = search_term.strip().replace("\0", "")
+        if not term:
+            return queryset, False
+        if term.isdecimal():
+            return queryset.filter(position=int(term) if len(term) < 19 else 0), False
+        if ":" not in term:
+            return queryset.filter(topic=term), False
+        is_stream = Stream.objects.filter(name=term).exists()
+        return queryset.filter(**{"stream" if is_stream else "actor": term}), False
+
+    @display(description="topic", ordering="topic")
+    def shown_topic(self, event: Event) -> SafeString | str:
+        """With ids as short as they can be told apart."""
+        return links.short(event.topic)
+
+    @display(description="stream", ordering="stream")
+    def shown_stream(self, event: Event) -> SafeString:
+        """With the way to all of it."""
+        return links.listed("thunderflow.event", links.short(event.stream), **{ONE_STREAM: event.stream})
+
+    @display(description="elsewhere")
+    def elsewhere(self, event: Event) -> SafeString | str:
+        """What it is of."""
+        return stream_links(event.stream)
+
+    @display(description="payload")
+    def shown_payload(self, event: Event) -> SafeString:
+        """As JSON."""
+        return document(event.payload)
+
+
+def document(value: Any) -> SafeString:
+    """JSON, indented, in a box of its own."""
+    return format_html('<pre class="document" tabindex="0">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
 
 
 @admin.register(Stream)
-class StreamAdmin(Log, ModelAdmin):
-    list_display = ["name", "seq"]
-    search_fields = ["name"]
+class StreamAdmin(OfStreams, Log, ModelAdmin):
+    stream_path = "name"
+    list_display = ["name", "seq", "elsewhere"]
+    search_fields = ["name__startswith"]
+    search_help_text = "How streams begin (zone:, world:, blackboard:…)"
+    fields = ["name", "seq", "elsewhere"]
+    ordering = ["name"]
+
+    @display(description="elsewhere")
+    def elsewhere(self, stream: Stream) -> SafeString | str:
+        """Its events, and what it is the stream of."""
+        return stream_links(stream.name)
+
+
+@admin.register(Seal)
+class SealAdmin(Log, ModelAdmin):
+    """Digests are for `manage.py redact verify`."""
+
+    list_display = ["number", "first", "last", "events", "sealed_at"]
+    search_fields = ["number__exact"]
+    search_help_text = "The number of a seal"
+    exclude = ["digest", "chain", "key_id"]
+    ordering = ["-number"]
+
+
+@admin.register(RedactedRow)
+class RedactedRowAdmin(Log, ModelAdmin):
+    list_display = ["log", "key", "shown_redaction"]
+    search_fields = ["redaction_id__exact"]
+    search_help_text = "The id of a redaction"
+    exclude = ["was", "now", "proof", "key_id"]
+    ordering = ["-id"]
+
+    @display(description="redaction", ordering="redaction_id")
+    def shown_redaction(self, row: RedactedRow) -> SafeString | str:
+        """As a link."""
+        return links.to("thundergate.redaction", row.redaction_id)

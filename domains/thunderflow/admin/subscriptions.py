@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django import forms
@@ -11,11 +10,64 @@ from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
 
+from domains import links
 from domains.readonly import Lasting, Log, actor
-from domains.thunderflow.models import Breaker, DeadLetter, Follower, ParkedStream, Subscription
+from domains.thunderflow import faults
+from domains.thunderflow.admin.log import document, stream_links
+from domains.thunderflow.models import Breaker, Cursor, DeadLetter, Follower, Lease, ParkedStream, Subscription
+from domains.thunderflow.readers import OfStreams
 from domains.thunderflow.subscribers import actions, queries
+
+STATES = {"running": "success", "paused": "warning", "waits for a follower": "danger", "no code declares it": ""}
+BREAKERS = {"closed": "success", "half-open": "warning", "open": "danger"}
+LETTERS = {"waiting": "danger", "retrying": "warning", "handled": "success", "discarded": ""}
+
+
+class FaultFilter(admin.SimpleListFilter):
+    """By class of error, of those that there are: the table is not searched for others."""
+
+    title, parameter_name = "error class", "error_class__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """All classes."""
+        return [(name, name) for name in faults.CLASSES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those of the chosen one."""
+        return queryset.filter(error_class=self.value()) if self.value() else queryset
+
+
+class _Shards(TabularInline):
+    """One row a shard, only shown."""
+
+    extra = 0
+    can_delete = False
+    hide_title = True
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Never."""
+        return False
+
+
+class CursorInline(_Shards):
+    """How far each shard has come."""
+
+    model = Cursor
+    fields = readonly_fields = ["shard", "position", "handled", "updated_at"]
+
+
+class LeaseInline(_Shards):
+    """Who works at it."""
+
+    model = Lease
+    fields = readonly_fields = ["shard", "holder", "expires_at"]
 
 
 class RewindForm(ActionForm):
@@ -31,6 +83,8 @@ class SubscriptionAdmin(Log, ModelAdmin):
     list_display = ["name", "pattern", "state", "lag", "handled", "parked", "dead_letters", "breaker", "moved_at"]
     list_filter = ["paused", "declared"]
     search_fields = ["name", "pattern"]
+    search_help_text = "Part of a name or pattern"
+    inlines = [CursorInline, LeaseInline]
     action_form = RewindForm
     actions = ["pause", "resume", "rewind"]
     # A log cannot be changed, and actions are offered to those who may view it only if they say so.
@@ -44,12 +98,12 @@ class SubscriptionAdmin(Log, ModelAdmin):
     def _of(self, row: Subscription) -> queries.Standing | None:
         return self._standing.get(row.name)
 
-    @admin.display(description="state")
-    def state(self, row: Subscription) -> str:
-        """In words."""
+    @display(description="state", label=STATES)
+    def state(self, row: Subscription) -> str | tuple[str, str]:
+        """In words, as a coloured label."""
         one = self._of(row)
         if row.paused:
-            return f"paused by {row.paused_by}"
+            return "paused", f"paused by {row.paused_by}"
         if not row.declared:
             return "no code declares it"
         return "running" if one and one.held == one.shards else "waits for a follower"
@@ -66,11 +120,13 @@ class SubscriptionAdmin(Log, ModelAdmin):
         one = self._of(row)
         return one.handled if one else None
 
-    @admin.display(description="streams held back")
-    def parked(self, row: Subscription) -> int | None:
-        """Streams that wait for another try."""
+    @admin.display(description="held back")
+    def parked(self, row: Subscription) -> str:
+        """Streams that wait for another try, with the way to them."""
         one = self._of(row)
-        return one.parked if one else None
+        if not one or not one.parked:
+            return "0"
+        return links.listed("thunderflow.parkedstream", str(one.parked), subscription__id__exact=row.pk)
 
     @admin.display(description="dead letters")
     def dead_letters(self, row: Subscription) -> str:
@@ -78,10 +134,10 @@ class SubscriptionAdmin(Log, ModelAdmin):
         one = self._of(row)
         if not one or not one.dead_letters:
             return "0"
-        link = f"../deadletter/?subscription__id__exact={row.pk}&status__exact=waiting"
-        return format_html('<a href="{}">{}</a>', link, one.dead_letters)
+        by = {"subscription__id__exact": row.pk, "status__exact": "waiting"}
+        return links.listed("thunderflow.deadletter", str(one.dead_letters), **by)
 
-    @admin.display
+    @display(label=BREAKERS)
     def breaker(self, row: Subscription) -> str:
         """Of its handler."""
         one = self._of(row)
@@ -126,16 +182,23 @@ class SubscriptionAdmin(Log, ModelAdmin):
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(Log, ModelAdmin):
+class DeadLetterAdmin(OfStreams, Log, ModelAdmin):
     """Sending again, and letting go."""
 
-    list_display = ["failed_at", "subscription", "topic", "error_class", "short_error", "attempts", "status"]
-    list_filter = ["status", "subscription", "error_class"]
+    list_display = [
+        "failed_at", links.column("subscription"), "shown_topic", "error_class", "short_error", "attempts",
+        "shown_status",
+    ]  # fmt: skip
+    list_filter = ["status", "subscription", FaultFilter]
     list_select_related = ["subscription"]
-    search_fields = ["topic__startswith", "stream__exact", "error"]
-    search_help_text = "The beginning of a topic, a whole stream, or words of the error"
-    exclude = ["event"]
-    readonly_fields = ["whole_event"]
+    search_fields = ["topic__startswith", "stream__exact"]
+    search_help_text = "The beginning of a topic, or a whole stream"
+    fieldsets = [
+        (None, {"fields": ["subscription", "shown_status", "topic", "stream", "elsewhere"]}),
+        ("What went wrong", {"fields": ["error_class", "error", "shown_traceback", "attempts", "first_failed_at",
+                                        "failed_at", "resolved_at", "resolved_by"]}),
+        ("The event", {"fields": ["shard", "seq", "position", "whole_event"]}),
+    ]  # fmt: skip
     actions = ["retry", "discard"]
 
     @admin.display(description="error")
@@ -146,7 +209,27 @@ class DeadLetterAdmin(Log, ModelAdmin):
     @admin.display(description="event")
     def whole_event(self, row: DeadLetter) -> str:
         """As JSON."""
-        return format_html("<pre>{}</pre>", json.dumps(row.event, indent=2, ensure_ascii=False))
+        return document(row.event)
+
+    @display(description="topic", ordering="topic")
+    def shown_topic(self, row: DeadLetter) -> str:
+        """With ids as short as they can be told apart."""
+        return links.short(row.topic)
+
+    @display(description="status", ordering="status", label=LETTERS)
+    def shown_status(self, row: DeadLetter) -> str:
+        """As a coloured label."""
+        return row.status
+
+    @display(description="traceback")
+    def shown_traceback(self, row: DeadLetter) -> str:
+        """Line by line."""
+        return format_html('<pre class="document" tabindex="0">{}</pre>', row.traceback) if row.traceback else "–"
+
+    @display(description="elsewhere")
+    def elsewhere(self, row: DeadLetter) -> str:
+        """Its event, as long as the log has it, and what that is of."""
+        return links.line([links.to("thunderflow.event", row.position, "the event"), stream_links(row.stream)])
 
     @admin.action(description="Retry: send to the subscriber again", permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
@@ -164,13 +247,20 @@ class DeadLetterAdmin(Log, ModelAdmin):
 
 
 @admin.register(ParkedStream)
-class ParkedStreamAdmin(Log, ModelAdmin):
+class ParkedStreamAdmin(OfStreams, Log, ModelAdmin):
     """Streams that wait for another try."""
 
-    list_display = ["subscription", "stream", "seq", "attempts", "error_class", "short_error", "retry_at"]
-    list_filter = ["subscription", "error_class"]
+    list_display = ["stream", links.column("subscription"), "seq", "attempts", "error_class", "short_error",
+                    "retry_at", "elsewhere"]  # fmt: skip
+    list_filter = ["subscription", FaultFilter]
     list_select_related = ["subscription"]
     search_fields = ["stream__exact"]
+    search_help_text = "A whole stream"
+
+    @display(description="elsewhere")
+    def elsewhere(self, row: ParkedStream) -> str:
+        """What fails, and what it is of."""
+        return links.line([links.to("thunderflow.event", row.position, "the event"), stream_links(row.stream)])
 
     @admin.display(description="error")
     def short_error(self, row: ParkedStream) -> str:
@@ -182,13 +272,40 @@ class ParkedStreamAdmin(Log, ModelAdmin):
 class BreakerAdmin(Log, ModelAdmin):
     """Circuit breakers of handlers and of outside services."""
 
-    list_display = ["name", "state", "failures", "opened_at", "last_error", "updated_at"]
+    list_display = ["name", "shown_state", "failures", "opened_at", "last_error", "updated_at"]
     list_filter = ["state"]
     search_fields = ["name"]
+    search_help_text = "Part of a name"
+
+    @display(description="state", ordering="state", label=BREAKERS)
+    def shown_state(self, row: Breaker) -> str:
+        """As a coloured label."""
+        return row.state
 
 
 @admin.register(Follower)
 class FollowerAdmin(Log, Lasting, ModelAdmin):
     """Processes that let subscribers have their events."""
 
-    list_display = ["node", "pid", "seen_at"]
+    list_display = ["__str__", "node", "pid", "seen_at"]
+    search_fields = ["node"]
+    search_help_text = "Part of a node's name"
+
+
+@admin.register(Cursor)
+class CursorAdmin(Log, ModelAdmin):
+    """How far each shard of each subscription has come."""
+
+    list_display = ["__str__", links.column("subscription"), "shard", "position", "handled", "updated_at"]
+    list_select_related = ["subscription"]
+    list_filter = ["subscription"]
+
+
+@admin.register(Lease)
+class LeaseAdmin(Log, ModelAdmin):
+    """Which process works at which shard."""
+
+    list_display = ["__str__", links.column("subscription"), "shard", "holder", "expires_at"]
+    list_select_related = ["subscription"]
+    list_filter = ["subscription"]
+    ordering = ["subscription", "shard"]

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from domains import sql
-from domains.thunderflow.actions import NewEvent, publish_many
+from domains.thunderflow.actions import NewEvent, forget_unused, publish_many
 from domains.thunderflow.blackboard import events
 from domains.thunderflow.blackboard.errors import AccessDenied, NotFound, VersionConflict
 from domains.thunderflow.blackboard.keys import namespace_of
@@ -72,6 +72,7 @@ class Board:
         """By key: the entry with its JSON as it is to be, or None: it goes."""
         self.made: dict[str, Namespace] = {}
         self.told: dict[str, list[NewEvent]] = defaultdict(list)
+        self.seq: dict[str, int] = {}
         if wanted:
             locked = sql.fetch_rows(LOCK, [list(streams), [0] * len(streams)])
             self.seq = {streams[name]: seq for name, seq in locked}
@@ -167,8 +168,10 @@ class Board:
         self.told[stream].append(NewEvent(stream, events.topic(payload.key), payload, actor=by))
 
     def write(self) -> None:
-        """Tell the events and write what they say. Up to five queries."""
+        """Tell the events and write what they say. Up to five queries, and one where all was refused."""
         publish_many([event for told in self.told.values() for event in told])
+        if unused := [events.stream(name) for name, seq in self.seq.items() if not seq and name not in self.namespaces]:
+            forget_unused(unused)
         if self.made:
             sql.execute(WRITE_NAMESPACES, _columns((n.name, n.owner, n.writers) for n in self.made.values()))
         there = [of for of in self.changed.values() if of is not None]

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import orjson
@@ -16,7 +17,11 @@ from domains.thunderflow.patterns import to_regex
 MAX_KEY = 500
 MAX_VALUE = 64 * 1024
 """Bytes of a value's JSON."""
+MAX_ACTOR = 500
 MAX_TTL_S = 10 * 366 * 86_400.0
+
+WRAPPED = 32
+"""Levels of other things around a value where it is told, logged or sent. orjson writes 254 in all."""
 
 _KEY = re.compile(r"[\w-]+(\.[\w-]+)*")
 # A NUL in a string, which PostgreSQL cannot store: `\u0000` after an even number of backslashes.
@@ -38,10 +43,11 @@ def namespace_of(key: str) -> str:
 
 
 def encode(key: str, value: Any) -> bytes:
-    """The value's JSON. Raises: BadValue when it is not plain JSON or larger than `MAX_VALUE`."""
+    """The value's JSON. Raises: BadValue when it is not plain JSON, nested too deep, or larger than `MAX_VALUE`."""
     try:
         json.dumps(value, allow_nan=False)  # orjson would write null for what is not a number
         encoded = orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME)
+        orjson.dumps(reduce(lambda inner, _: [inner], range(WRAPPED), value))
     except (TypeError, ValueError, RecursionError) as error:
         raise BadValue(f"{key}: the value is not JSON: {error}") from error
     if len(encoded) > MAX_VALUE:

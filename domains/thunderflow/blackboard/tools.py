@@ -40,7 +40,13 @@ class Found(BaseModel):
     entry: Shown | None
 
 
-@tool(name="blackboard_get", description="Read one entry of the shared board.", capability=READ, output=Found)
+@tool(
+    name="blackboard_get",
+    description="Read one entry of the shared board.",
+    capability=READ,
+    output=Found,
+    writes=False,
+)
 def blackboard_get(wanted: Key, caller: Caller) -> Found:
     """One query."""
     try:
@@ -69,6 +75,7 @@ class Listed(BaseModel):
     description="Read the entries of the shared board whose keys fit a pattern.",
     capability=READ,
     output=Listed,
+    writes=False,
 )
 def blackboard_query(wanted: Pattern, caller: Caller) -> Listed:
     """One query, or two."""
@@ -84,7 +91,7 @@ class Note(Arguments):
 
     key: str = Field(min_length=1, max_length=keys.MAX_KEY)
     value: Any
-    expect: int | None = Field(None, ge=0)
+    expect: int | None = Field(None, ge=0, le=2**63 - 1)
     """The version that it replaces; 0: there must be none."""
     ttl_s: float | None = Field(None, gt=0)
     """Seconds that it lasts."""
@@ -99,7 +106,13 @@ class Noted(BaseModel):
     """None: it is put when the world tick ends."""
 
 
-@tool(name="blackboard_put", description="Write an entry of the shared board.", capability=WRITE, output=Noted)
+@tool(
+    name="blackboard_put",
+    description="Write an entry of the shared board.",
+    capability=WRITE,
+    output=Noted,
+    writes=False,  # an agent's only wishes
+)
 def blackboard_put(note: Note, caller: Caller) -> Noted:
     """An agent's goes to `caller.wishes`."""
     put = actions.Put(note.key, note.value, note.expect, note.ttl_s, by=caller.actor)

@@ -2,6 +2,7 @@
 
 from domains.thunderflow.models.blackboard import Entry, Namespace
 from domains.thunderflow.models.log import Event, Stream
+from domains.thunderflow.models.seals import RedactedRow, Seal
 from domains.thunderflow.models.subscriptions import (
     Breaker,
     Cursor,
@@ -22,6 +23,8 @@ __all__ = [
     "Lease",
     "Namespace",
     "ParkedStream",
+    "RedactedRow",
+    "Seal",
     "Stream",
     "Subscription",
 ]

@@ -19,7 +19,7 @@ class Namespace(models.Model):
         OWNER = "owner", "the owner"  # and operators
 
     name = models.CharField(max_length=500, primary_key=True, db_collation="C")
-    owner = models.CharField(max_length=200, help_text="Who it belongs to, as events name actors: user:<name>.")
+    owner = models.CharField(max_length=500, help_text="user:<name>, or agent:<name>@<world>.")
     writers = models.CharField(max_length=10, choices=Writers, default=Writers.EVERYBODY)
     inserted_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     updated_at = models.DateTimeField(auto_now=True, db_default=Now())
@@ -41,7 +41,7 @@ class Entry(models.Model):
     key = models.CharField(max_length=500, primary_key=True, db_collation="C")
     value = WrittenJSONField()
     version = models.BigIntegerField(help_text="Place of its latest event in the namespace's stream.")
-    author = models.CharField(max_length=200, help_text="Who put it, as events name actors.")
+    author = models.CharField(max_length=500, help_text="Who put it, as it owns namespaces.")
     expires_at = models.DateTimeField(null=True, blank=True, help_text="From then on it is as if it were not there.")
     updated_at = models.DateTimeField()
 

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from domains import sql
-from domains.thunderflow import hints, queries
+from domains.thunderflow import hints, partitions, queries
 from domains.thunderflow.actions import NewEvent, publish
 from domains.thunderflow.context import acting
 from domains.thunderflow.events import STREAM, DeadLettersPileUp, DeadLettersResolved, SubscriptionChanged
@@ -69,9 +69,11 @@ def rewind(name: str, *, to: int, by: str) -> None:
     if not row.paused:
         raise SubscriptionError(f"{name} is running: pause it first, so that nothing is handled while it is set back")
     with transaction.atomic(), acting(actor=by):
-        settled = queries.settled()
-        if not 0 <= to <= settled:
-            raise SubscriptionError(f"position {to} is not in the log, which goes from 0 to {settled}")
+        oldest, settled = partitions.oldest(), queries.settled()
+        if to < oldest - 1:
+            raise SubscriptionError(f"the log begins at position {oldest}, so it goes back to {oldest - 1} at most")
+        if to > settled:
+            raise SubscriptionError(f"position {to} is not in the log, which ends at {settled}")
         list(Cursor.objects.select_for_update().filter(subscription=row).order_by("shard"))
         Cursor.objects.filter(subscription=row).update(position=to, updated_at=timezone.now())
         ParkedStream.objects.filter(subscription=row, position__gt=to).delete()

@@ -81,7 +81,7 @@ class Calls:
             with self._watched(single), context.caused_by(single):
                 self.subscriber.handle(events)
             self.check()
-            self._see_transaction()
+            see_transaction(self.subscriber)
         except Abandoned:
             raise
         except BaseException as error:  # a handler that wants to exit has failed, no more
@@ -100,17 +100,6 @@ class Calls:
         self._outcomes.append(error if error_class == faults.DEPENDENCY else None)
         return error
 
-    def _see_transaction(self) -> None:
-        """What swallowed a database error, or ended the transaction, has not done what it seems to have.
-
-        Raises: Failed.
-        """
-        if self.subscriber.outside:
-            return
-        status = sql.raw().info.transaction_status
-        if not connection.in_atomic_block or connection.needs_rollback or status != TransactionStatus.INTRANS:
-            raise Failed(PERMANENT, "the handler left its transaction broken: wrap what may fail in atomic()")
-
     @contextmanager
     def _watched(self, event: StoredEvent | None) -> Iterator[None]:
         self.work = Work(event, time.monotonic() + self.subscriber.timeout_s, sql.raw().info.backend_pid)
@@ -119,6 +108,15 @@ class Calls:
                 yield
         finally:
             self.work = None
+
+
+def see_transaction(subscriber: Subscriber) -> None:
+    """What swallowed a database error, or ended the transaction, has not done what it seems to have. Raises: Failed."""
+    if subscriber.outside:
+        return
+    status = sql.raw().info.transaction_status
+    if not connection.in_atomic_block or connection.needs_rollback or status != TransactionStatus.INTRANS:
+        raise Failed(PERMANENT, "the handler left its transaction broken: wrap what may fail in atomic()")
 
 
 def session_gone() -> bool:

@@ -14,6 +14,7 @@ from domains.ids import new_id
 from domains.thunderflow import faults, metrics
 from domains.thunderflow.actions import NewEvent, publish_many
 from domains.thunderflow.events import STREAM, DeadLettered
+from domains.thunderflow.payloads import today
 from domains.thunderflow.queries import StoredEvent
 from domains.thunderflow.subscribers import statements
 from domains.thunderflow.subscribers.declared import Subscriber
@@ -150,9 +151,13 @@ class Failures:
     # --- Dead letters that an operator sends again -------------------------------------------------------
 
     def sent_again(self) -> tuple[UUID, StoredEvent] | None:
-        """A dead letter that shall be handled anew, locked."""
-        found = sql.fetch_rows(statements.SENT_AGAIN, self._key)
-        return (found[0][0], StoredEvent.of(found[0][1], redelivered=True)) if found else None
+        """A dead letter that shall be handled anew, locked, in today's shape; one that has none has failed again."""
+        for letter_id, kept in sql.fetch_rows(statements.SENT_AGAIN, self._key):
+            try:
+                return letter_id, today(StoredEvent.of(kept, redelivered=True))
+            except Exception as error:  # an upcast is anybody's code
+                self.resolve(letter_id, error)
+        return None
 
     def resolve(self, letter_id: UUID, error: BaseException | None) -> None:
         """Note how that went."""

@@ -22,6 +22,15 @@ LEASE_S = 3.0
 RENEW_S = 1.0
 MANY = 10_000
 
+# Some process works at it, or did a moment ago: other code than this may declare it.
+IN_USE = """EXISTS (
+    SELECT FROM event_leases l WHERE l.subscription_id = s.id AND l.expires_at > now() - interval '1 minute'
+)"""
+
+UNDECLARE = f"""
+UPDATE event_subscriptions s SET declared = false WHERE declared AND NOT name = ANY(%s) AND NOT {IN_USE}
+"""
+
 HERE = """
 INSERT INTO event_followers (id, node, pid, seen_at) VALUES (%s, %s, %s, now())
 ON CONFLICT (id) DO UPDATE SET seen_at = now()
@@ -72,14 +81,15 @@ class Held(NamedTuple):
 def declare(subscribers: Iterable[Subscriber]) -> None:
     """Give each declared subscriber its rows; those that no code declares any more no longer hold up anything.
 
+    To be repeated now and then: one at which another process works is let be until that has been gone for a minute.
     The number of shards stays what it was at first: streams would change hands with their order.
     """
     with transaction.atomic():
         sql.execute("SELECT pg_advisory_xact_lock(1163284301, 4)")
         known = {row.name: row for row in Subscription.objects.all()}
-        names = {one.name for one in subscribers}
+        names = [one.name for one in subscribers]
         Subscription.objects.filter(name__in=names, declared=False).update(declared=True)
-        Subscription.objects.exclude(name__in=names).filter(declared=True).update(declared=False)
+        sql.execute(UNDECLARE, [names])
         for one in subscribers:
             if one.name not in known:
                 _begin(one)

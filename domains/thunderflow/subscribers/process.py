@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
 """How often each shard looks when nobody gives a hint."""
+DECLARE_S = 60.0
 WATCH_S = 0.1
 AWAY_S = 0.5
 """Pause when the database is away."""
@@ -95,7 +96,7 @@ class Process:
         self.workers: dict[tuple[UUID, int], Worker] = {}
         self.hung: list[Worker] = []
         self._leaving: list[Worker] = []
-        self._declared = False
+        self._declared_at = float("-inf")
         self._goal: int | None = None
         self._stopping = False
 
@@ -131,10 +132,10 @@ class Process:
     def _turn(self, *, greedy: bool) -> bool:
         """Renew leases, and work at what they are for. Without the database, workers find out by themselves."""
         try:
-            if not self._declared:
+            if time.monotonic() - self._declared_at > DECLARE_S:
                 leases.declare(self.subscribers.values())
                 self._settle_shards()
-                self._declared = True
+                self._declared_at = time.monotonic()
             self._hold(leases.turn(self.id, list(self.subscribers), self.workers, greedy=greedy))
             return True
         except AWAY as error:

@@ -16,6 +16,7 @@ from agents.models import Agent, Lifecycle, TickLog
 from domains import lifecycle, sql
 from domains.lifecycle import Tick
 from domains.thunderblock.models import ActiveDomain
+from domains.thunderflow.context import Context, acting, current
 from tests.integration.agents.living import allow, events, live, logs, make_world, people, person
 from zones.actions import clock
 from zones.models import World
@@ -190,6 +191,31 @@ def test_a_worker_that_did_not_finish_asks_for_another_turn(
     tasks.tick_zones()
     assert sent == [{"expires": 1}]
     assert logs(world) == []
+
+
+def test_each_world_tick_of_a_stint_has_a_correlation_of_its_own(sent: list[dict[str, Any]]) -> None:
+    """The first belongs to what woke the worker."""
+    active()
+    world, (zone,) = make_world()
+    people(zone, 3)
+    allow(world, 3)
+    with acting(actor="heartbeat") as heartbeat:
+        tasks.tick_zones()
+    ticked = events(zone.pk, "agent_ticked")
+    by_tick = {tick: {e.correlation_id for e in ticked if e.payload["world_tick"] == tick} for tick in (1, 2, 3)}
+    assert by_tick[1] == {heartbeat.correlation_id}
+    assert [len(ids) for ids in by_tick.values()] == [1, 1, 1]
+    assert len(set.union(*by_tick.values())) == 3
+
+
+def test_another_turn_is_not_for_what_the_first_was_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    active()
+    monkeypatch.setattr(tasks, "STINT_S", 0.0)
+    contexts = []
+    monkeypatch.setattr(tasks.tick_zones, "apply_async", lambda **_: contexts.append(current()))
+    with acting(actor="heartbeat"):
+        tasks.tick_zones()
+    assert contexts == [Context()]
 
 
 def test_nothing_ticks_while_the_domain_is_not_active(sent: list[dict[str, Any]]) -> None:

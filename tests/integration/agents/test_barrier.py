@@ -251,7 +251,6 @@ def test_disorder_spreads_to_neighbours() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.timeout(90)
 def test_people_at_work_and_the_engine_never_deadlock() -> None:
     """Archiving, suspending and forcing over several zones while everybody moves: once this deadlocked.
 

@@ -3,12 +3,18 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from agents import actions
 from agents.errors import Invalid
 from agents.models import Agent, Mod
 from agents.specs import AgentSpec
+from domains import sql
 from domains.ids import new_id
+from memory import actions as memory
+from memory.graph import facts
+from memory.health import upkeep as health
+from memory.upkeep import stints
 from tests.conftest import CountQueries
 from tests.integration.agents.living import check_counts, events, live, logs, make_world, people, person
 from tests.threads import at_once
@@ -205,6 +211,26 @@ def test_what_does_not_fit_is_refused(changes: dict[str, Any], said: str) -> Non
     assert [log.error for log in logs(mara)] == [None, None]
 
 
+def look_after_memories(world: World) -> None:
+    """So that each table that hangs on agents has rows of theirs."""
+    now = timezone.now()
+    mara = Agent.objects.filter(world=world)[0]
+    memory.store(mara.pk, "Ann Lee met Bo Reed in Lisbon.")
+    facts.learn([facts.NewFact(mara.pk, "Ann", "lives in", "Lisbon")], now=now)
+    memory.recalled([memory.Recall(mara.pk, tuple(mara.memories.values_list("pk", flat=True)[:2]))], now=now)
+    stints.run(now=now, seconds=20)
+    health.refresh(now=now, seconds=20)
+    for table in OF_AGENTS:
+        ((count,),) = sql.fetch_rows(f"SELECT count(*) FROM {table}")
+        assert count, table
+
+
+OF_AGENTS = [
+    "memory_nodes", "memory_edges", "memory_entities", "memory_entity_aliases", "memory_mentions", "memory_facts",
+    "memory_recalls", "memory_health", "memory_upkeep", "memory_health_worlds",
+]  # fmt: skip
+
+
 def test_a_world_s_people_can_be_deleted_with_all_they_did() -> None:
     from django.db import connection
 
@@ -217,6 +243,7 @@ def test_a_world_s_people_can_be_deleted_with_all_they_did() -> None:
     live(world, 20)
     live(other, 2)
     assert MemoryNode.objects.filter(agent__world=world).exists()
+    look_after_memories(world)
     gone = list(Agent.objects.filter(world=world).values_list("pk", flat=True))
     actions.delete_all(world.pk)
     assert not Agent.objects.filter(world=world).exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from django.db import connection
 
 from agents import actions
+from agents.board import name_of, writer
 from agents.engine import barrier
 from agents.models import Agent, BoardWrite, TickLog
 from agents.specs import AgentSpec
@@ -62,11 +64,11 @@ def test_what_is_put_is_there_from_the_next_tick_on() -> None:
     assert entry.key == wanted["key"]
     assert entry.key.startswith("old-town.zone-0.")
     assert entry.value == wanted["value"]
-    assert (entry.author, entry.version) == ("agent:Mara", 1)
+    assert (entry.author, entry.version) == ("agent:Mara@Old Town", 1)
     assert f"Mara wrote on the board, under {entry.key}: “{entry.value['text']}”" in log.narrative
     told = flow.read_stream("blackboard:old-town", after=0)
-    assert [(e.topic, e.actor) for e in told] == [(f"blackboard.{entry.key}", "agent:Mara")]
-    assert board.namespace("old-town") == board.Namespace("old-town", "agent:Mara", "everybody")
+    assert [(e.topic, e.actor) for e in told] == [(f"blackboard.{entry.key}", "agent:Mara@Old Town")]
+    assert board.namespace("old-town") == board.Namespace("old-town", "agent:Mara@Old Town", "everybody")
 
 
 def test_what_lies_there_is_read() -> None:
@@ -133,6 +135,8 @@ def test_what_is_refused_at_the_end_of_the_tick_is_told(puts: Any) -> None:
         ({"key": "a.b", "value": "\0"}, "a NUL character"),
         ({"key": "a.b", "value": 1, "ttl_s": 5}, "time in seconds is not an agent's"),
         ({"key": "a.b"}, "value: Field required"),
+        ({"key": "a.b", "value": 1, "expect": 2**63}, "expect: Input should be less than or equal to"),
+        ({"key": "a.b", "value": json.loads("[" * 253 + "]" * 253)}, "the value is not JSON"),
     ],
 )
 def test_what_cannot_be_put_makes_one_stumble_alone(puts: Any, arguments: dict[str, Any], error: str) -> None:
@@ -144,6 +148,38 @@ def test_what_cannot_be_put_makes_one_stumble_alone(puts: Any, arguments: dict[s
     assert len(logs(other)) == 2
     assert not BoardWrite.objects.exists()
     assert board.query("**") == []
+
+
+def test_agents_of_one_name_in_two_worlds_are_two(puts: Any) -> None:
+    puts(lambda *_: {"key": "vault.x", "value": "mine"})
+    first, (zone,) = make_world(name="One")
+    person(zone, "Mara", mods=keen("write_blackboard"))
+    live(first, 2)
+    blackboard.set_namespace("vault", by="agent:Mara@One", writers="owner")
+    puts(lambda *_: {"key": "vault.x", "value": "stolen"})
+    second, (other,) = make_world(name="Two")
+    person(other, "Mara", mods=keen("write_blackboard"))
+    live(second, 2)
+    entry = board.get("vault.x")
+    assert entry and entry.value == "mine"
+    assert {e.payload["code"] for e in events(other.pk, "board_refused")} == {"access_denied"}
+
+
+def test_a_name_says_who_and_where_and_stories_say_only_who() -> None:
+    assert writer("agent:Mara", "Old Town") == "agent:Mara@Old Town"
+    assert writer("agent:a@b", "c") != writer("agent:a", "b@c")
+    assert writer("agent:a%40b", "c") != writer("agent:a@b", "c")
+    names = ["agent:Mara@Old Town", writer("agent:a@b%", "c@d"), "user:ada@example.com", "operator"]
+    assert [name_of(name) for name in names] == ["Mara", "a@b%", "ada@example.com", "operator"]
+
+
+def test_the_longest_names_can_write(puts: Any) -> None:
+    puts(lambda *_: {"key": "world.x", "value": 1})
+    world, (zone,) = make_world(name="w" * 100)
+    person(zone, "@" * 100, mods=keen("write_blackboard"))
+    live(world, 2)
+    entry = board.get("world.x")
+    assert entry and entry.author == f"agent:{'%40' * 100}@{'w' * 100}"
 
 
 def test_people_put_at_once() -> None:
@@ -165,6 +201,8 @@ def test_people_put_at_once() -> None:
         ("blackboard_put", {"key": "Town", "value": 2}, "bad_key"),
         ("blackboard_get", {"key": "*"}, "bad_key"),
         ("blackboard_query", {"pattern": "a*"}, "bad_pattern"),
+        ("blackboard_query", {"pattern": "a\0b"}, "bad_pattern"),
+        ("blackboard_put", {"key": "town.x", "value": 1, "expect": 2**63}, "invalid_arguments"),
         ("blackboard_query", {"pattern": "**", "limit": 101}, "invalid_arguments"),
     ],
 )
@@ -230,7 +268,7 @@ def test_the_demo_world_s_keeper_writes_and_others_read() -> None:
     live(world, 250)
     entries = board.query("lantern-ebb.**")
     assert len(entries) >= 3
-    assert {entry.author for entry in entries} <= {"agent:Ottoline Vane"}
+    assert {entry.author for entry in entries} <= {f"agent:Ottoline Vane@{world.name}"}
     used = [(log.decision["arguments"]["tool"], log) for log in TickLog.objects.filter(action="use_tool")]
     on_board = [log for tool, log in used if tool.startswith("blackboard")]
     assert not [log.error for log in on_board if log.error]
@@ -269,7 +307,6 @@ def told() -> list[Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("commits")
 def test_worlds_with_writers_are_equal_whatever_the_number_of_workers() -> None:
     one = world_of_writers()

@@ -18,7 +18,7 @@ from tests.integration.agents import history
 from tests.integration.agents.living import TRAITS, allow, check_counts, live, make_world
 from zones.models import World
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 TICKS = 200
 PEOPLE = 40

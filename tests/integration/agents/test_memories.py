@@ -27,7 +27,8 @@ def test_memories_follow_the_rule_and_name_their_tick() -> None:
         assert log.world_tick == memory.source["world_tick"]
         assert str(memory.pk) in log.memories
         assert memory.embedding is not None
-    assert sum(len(log.memories) for log in by_tick.values()) == len(found)
+        assert len(memory.all_sources) == min(memory.seen_count, 21)
+    assert sum(len(log.memories) for log in by_tick.values()) == sum(memory.seen_count for memory in found)
 
 
 def test_nothing_is_remembered_of_remembering() -> None:
@@ -105,7 +106,7 @@ def test_whatever_somebody_is_called(name: str) -> None:
     live(world, 40)
     assert {log.error for log in logs(world) if "not possible" not in (log.error or "")} == {None}
     told = [log.narrative for log in logs(mara)]
-    assert sum(name in text for text in told) > 30
+    assert sum(name in text for text in told) >= 25
     for memory in MemoryNode.objects.filter(agent__world=world, content__contains=" talked with "):
         assert memory.content.endswith(f" in {name}.")
         assert re.match(rf"({re.escape(name)} talked with Ben|Ben talked with {re.escape(name)}) ", memory.content)

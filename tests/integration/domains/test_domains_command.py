@@ -39,6 +39,7 @@ def test_a_domain_is_switched_off_and_on() -> None:
     [off] = domains("deactivate", "thunderpac", "--reason", "a rest", "--json")
     assert (off["status"], off["enabled"], off["reason"]) == ("inactive", False, "a rest")
     assert "a rest" in domains("deactivate", "thunderpac")
+    assert "for [/ever]" in domains("deactivate", "thundervault", "--reason", "for [/ever]")
     [on] = domains("activate", "thunderpac", "--json")
     assert (on["status"], on["enabled"]) == ("waiting", True)
 

@@ -7,11 +7,13 @@ from io import StringIO
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from domains import sql
 from domains.thunderblock import retention
 from domains.thunderblock.models import RetentionPolicy
 from domains.thunderflow.models import Cursor, Subscription
@@ -40,12 +42,15 @@ def test_it_lists_stores_with_what_would_go() -> None:
     fill(250)
     long_ago()
     found = {row["store"]: row for row in read("list")}
-    assert found.keys() == {"events", "model_calls", "tick_logs"}
+    assert found.keys() == {"audit", "events", "model_calls", "outside_calls", "tick_logs"}
     assert [piece["name"] for piece in found["events"]["goes"]] == ["events_p0", "events_p100"]
     assert "events_p100" in said()
+    assert orjson.loads(said("--json", "list")) == read("list")
 
 
 def test_it_names_who_holds_something_up() -> None:
+    retention.sync()
+    RetentionPolicy.objects.filter(store="tick_logs").update(enabled=False)
     fill(250)
     long_ago()
     slow = Subscription.objects.create(name="slow", pattern="**", shards=1)
@@ -74,6 +79,14 @@ def test_it_carries_them_out() -> None:
     assert read("run") == []
 
 
+def test_it_says_when_another_process_is_at_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with psycopg.connect(sql.raw().info.dsn, password=sql.raw().info.password) as other:
+        other.execute("SELECT pg_advisory_lock(1163284301, 3)")
+        assert said("run") == ""
+        assert capsys.readouterr().err == "Not now: another process is at it\n"
+        assert read("run") == []
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -81,6 +94,8 @@ def test_it_carries_them_out() -> None:
         (["set", "events"], "set what"),
         (["set", "events", "--keep-days", "0"], "'0' is neither"),
         (["set", "events", "--max-bytes", "much"], "'much' is neither"),
+        (["set", "events", "--max-bytes", "9" * 400], "more than any disk has"),
+        (["set", "events", "--max-bytes", "9223373TB"], "more than any disk has"),
         (["set", "events", "--max-bytes", "5kB"], "greater than or equal to 1000000"),
     ],
 )

@@ -6,13 +6,15 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
+from pgvector import HalfVector
 
 from domains import sql
 from domains.sql import NoTransaction
-from memory import actions, queries, vectors
-from memory.actions import InvalidMemory, NewMemory
+from memory import actions, queries, search, vectors
+from memory.actions import InvalidMemory, NewMemory, storing
 from memory.embedders import embedder
 from memory.models import MemoryEdge, MemoryNode
 from tests.factories.worlds import make_world
@@ -133,9 +135,13 @@ def test_storing_needs_a_transaction_and_goes_with_it(agents: list[UUID]) -> Non
 @pytest.mark.parametrize("content", LIFE)
 def test_what_is_stored_is_found_by_its_own_words(ada: UUID, content: str) -> None:
     remember(ada, *LIFE)
-    first = queries.search(ada, content)[0]
+    first = queries.search(ada, content, explain=True)[0]
     assert first.content == content
-    assert first.score == pytest.approx(1, abs=1e-3)
+    assert first.parts["words"] > 0.9
+    assert first.score == pytest.approx(sum(first.parts.values()))
+    ((nearest,),) = queries.nearest_many([(ada, content)], limit=1)
+    assert nearest.content == content
+    assert nearest.score == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -165,18 +171,26 @@ def test_the_best_come_first_and_no_more_than_asked_for(ada: UUID) -> None:
     remember(ada, *LIFE)
     scores = [each.score for each in queries.search(ada, "bread and berries")]
     assert scores == sorted(scores, reverse=True)
-    assert all(-1.001 <= score <= 1.001 for score in scores)
     assert len(queries.search(ada, "bread", limit=2)) == 2
+    (nearest,) = queries.nearest_many([(ada, "bread and berries")], limit=9)
+    assert [each.score for each in nearest] == sorted((each.score for each in nearest), reverse=True)
+    assert all(-1.001 <= each.score <= 1.001 for each in nearest)
 
 
-def test_equals_come_in_the_order_of_their_making(ada: UUID) -> None:
-    ids = remember(ada, *["The same."] * 5)
-    assert [each.id for each in queries.search(ada, "The same.")] == sorted(ids)
+def test_equally_near_ones_come_by_their_text(ada: UUID) -> None:
+    """And not by their ids, which follow from the wall clock."""
+    remember(ada, "bread fresh", "fresh bread")
+    (nearest,) = queries.nearest_many([(ada, "fresh bread")], limit=9)
+    assert [each.content for each in nearest] == ["bread fresh", "fresh bread"]
 
 
-def test_a_question_without_words_scores_nothing(ada: UUID) -> None:
+def test_a_question_without_words_brings_the_latest(ada: UUID) -> None:
     remember(ada, *LIFE)
-    assert [each.score for each in queries.search(ada, "")] == [0] * 5
+    for text in ("", "…"):
+        results = queries.search(ada, text, explain=True)
+        assert [each.content for each in results] == LIFE[::-1]
+        assert all(each.parts.keys() == {"importance", "recency"} for each in results)
+    assert [each.score for each in queries.nearest_many([(ada, "")], limit=9)[0]] == [0] * 5
 
 
 def test_what_is_found_comes_whole(ada: UUID) -> None:
@@ -195,12 +209,15 @@ def test_the_newest_come_first_without_their_vectors(ada: UUID, bo: UUID) -> Non
     assert "embedding" in newest[0].get_deferred_fields()
 
 
-def test_a_search_is_one_query_however_many_memories_there_are(ada: UUID, count_queries: Any) -> None:
+def test_a_search_is_four_queries_however_many_memories_and_questions_there_are(ada: UUID, count_queries: Any) -> None:
     queries.search(ada, "warm up: the type's numbers are asked once a process")
     for _ in range(2):
         remember(ada, *LIFE * 4)
         with count_queries() as statements:
-            queries.search(ada, "bread")
+            queries.search_many([(ada, "bread")] * 3, limit=2)
+        assert len(statements) == 4
+        with count_queries() as statements:
+            queries.nearest_many([(ada, "bread")] * 3, limit=2)
         assert len(statements) == 1
 
 
@@ -215,7 +232,10 @@ def random_memories(agents: list[UUID], each: int) -> np.ndarray:
     for agent_id in agents:
         matrix = chance.normal(size=(each, embedder().dimensions)).astype(np.float32)
         matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
-        nodes = [MemoryNode(agent_id=agent_id, content=str(n), embedding=row.tolist()) for n, row in enumerate(matrix)]
+        nodes = [
+            MemoryNode(agent_id=agent_id, content=str(n), embedding=row.tolist(), embedder=embedder().key)
+            for n, row in enumerate(matrix)
+        ]
         MemoryNode.objects.bulk_create(nodes)
         made.append(matrix.astype(np.float16).astype(np.float32))
     with connection.cursor() as cursor:
@@ -231,38 +251,47 @@ def test_a_search_finds_what_comparing_with_every_memory_finds(
     mine = random_memories(agents, 300)
     if index:
         with connection.cursor() as cursor:
-            cursor.execute(f"CREATE INDEX tempting ON memory_nodes USING {index} (embedding halfvec_cosine_ops)")
+            cursor.execute(f"CREATE INDEX tempting ON memory_nodes USING {index} (({VECTOR}) halfvec_cosine_ops)")
             cursor.execute("ANALYZE memory_nodes")
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
     for question in LIFE:
         asked = vectors.halves(embedder().embed([question]))[0].astype(np.float32)
         scores = mine @ asked / np.linalg.norm(mine, axis=1) / np.linalg.norm(asked)
-        results = queries.search(agents[0], question, limit=10)
+        (results,) = queries.nearest_many([(agents[0], question)], limit=10)
         assert [int(each.content) for each in results] == list(np.argsort(-scores, kind="stable")[:10])
         assert [each.score for each in results] == pytest.approx(sorted(scores, reverse=True)[:10], abs=1e-4)
-    plan = explain(agents[0])
-    assert "tempting" not in plan
-    assert "CTE Scan on mine" in plan
+        best = queries.search(agents[0], question, limit=1, explain=True)[0]
+        assert best.parts["meaning"] >= max(scores) / 2 - 0.2
+    assert "CTE Scan on mine" in explain(agents[0])
+    assert "tempting" not in explain(agents[0])
+    assert "tempting" not in explain(agents[0], search.SCAN)
 
 
-def explain(agent_id: UUID) -> str:
+VECTOR = "embedding::halfvec(256)"
+"""The column has no dimensions of its own; an index needs some."""
+
+
+def explain(agent_id: UUID, statement: str = queries.NEAREST) -> str:
     """The plan of a search, as text."""
-    vector = queries.HalfVector(vectors.halves(embedder().embed(["bread"]))[0])
     vectors.register()
-    rows = sql.fetch_rows("EXPLAIN " + queries.SEARCH, [agent_id, vector, vector, 10])
-    return "\n".join(row[0] for row in rows)
+    asked = {
+        "agents": sql.Ids([agent_id]), "vectors": [HalfVector(vectors.halves(embedder().embed(["bread"]))[0])],
+        "limit": 10, "embedder": embedder().key, "at": timezone.now(),
+    }  # fmt: skip
+    return "\n".join(row[0] for row in sql.fetch_rows("EXPLAIN " + statement, asked))
 
 
 def test_the_index_would_be_taken_without_the_fence(agents: list[UUID]) -> None:
     """That the test above can fail: the same search unfenced walks the index."""
     random_memories(agents, 300)
     with connection.cursor() as cursor:
-        cursor.execute("CREATE INDEX tempting ON memory_nodes USING hnsw (embedding halfvec_cosine_ops)")
+        cursor.execute(f"CREATE INDEX tempting ON memory_nodes USING hnsw (({VECTOR}) halfvec_cosine_ops)")
         cursor.execute("ANALYZE memory_nodes; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
         cursor.execute("SET LOCAL enable_bitmapscan = off; DROP INDEX memory_nodes_agent_newest")
         cursor.execute(
             """EXPLAIN SELECT id FROM memory_nodes WHERE agent_id = %s
-               ORDER BY embedding <=> (SELECT embedding FROM memory_nodes LIMIT 1) LIMIT 10""",
+               ORDER BY embedding::halfvec(256) <=> (SELECT embedding::halfvec(256) FROM memory_nodes LIMIT 1)
+               LIMIT 10""",
             [agents[0]],
         )
         assert "tempting" in str(cursor.fetchall())
@@ -369,4 +398,4 @@ def test_the_database_refuses_edges_that_cannot_be(ada: UUID, fields: dict[str, 
 def test_any_text_can_be_judged(text: str) -> None:
     """Whatever a model may write is stored or refused, and never breaks."""
     storable = "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
-    assert actions._storable(text) is storable
+    assert storing._storable(text) is storable

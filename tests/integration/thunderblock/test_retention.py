@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
@@ -19,7 +23,11 @@ from domains.thunderblock.retention import RetentionError
 from domains.thunderflow import partitions
 from domains.thunderflow import queries as log
 from domains.thunderflow.actions import publish_many
-from domains.thunderflow.models import Cursor, ParkedStream, Subscription
+from domains.thunderflow.models import Cursor, Lease, ParkedStream, Subscription
+from domains.thunderflow.subscribers import Subscriber
+from domains.thunderflow.subscribers import actions as subscribers
+from domains.thunderflow.subscribers.replay import replay
+from tests.installation import eventually
 from tests.integration.thunderflow.told import told as told_event
 from tests.leaves import attached, fill, small_leaves
 from tests.threads import at_once, threads
@@ -132,6 +140,64 @@ def test_one_that_nobody_declares_any_more_holds_nothing() -> None:
     fill(250)
     subscriber("gone", 5, declared=False)
     assert len(retention.run(now=later())) == 2
+
+
+def test_one_at_which_somebody_works_holds_whatever_others_declare() -> None:
+    fill(250)
+    newer = subscriber("newer", 5, declared=False)
+    lease = Lease.objects.create(subscription=newer, shard=0, holder=uuid4(), expires_at=timezone.now())
+    assert retention.run(now=later()) == []
+    lease.expires_at -= timedelta(minutes=2)
+    lease.save(update_fields=["expires_at"])
+    assert len(retention.run(now=later())) == 2
+
+
+def after_a_leaf(act: Callable[[], object]) -> Callable[[], float]:
+    """A clock that stands still, and acts when it is looked at after the first leaf has gone."""
+    looks = iter(range(1000))
+
+    def clock() -> float:
+        if next(looks) == 3:  # what is unfinished of the audit trail and of the log comes first
+            act()
+        return 0.0
+
+    return clock
+
+
+def test_who_is_set_back_while_leaves_go_holds_the_next_one() -> None:
+    fill(450)
+    subscriber("slow", 450)
+
+    def set_back() -> None:
+        subscribers.pause("slow", by="operator")
+        subscribers.rewind("slow", to=150, by="operator")
+
+    assert [what.name for what in retention.run(now=later(), clock=after_a_leaf(set_back))] == ["events_p0"]
+    assert partitions.oldest() == 100
+
+
+def test_a_policy_that_changes_while_leaves_go_holds_for_the_next_one() -> None:
+    fill(450)
+
+    def keep() -> None:
+        retention.set_policy("events", by="operator", enabled=False)
+
+    assert [what.name for what in retention.run(now=later(), clock=after_a_leaf(keep))] == ["events_p0"]
+
+
+def test_nobody_goes_back_to_what_is_gone() -> None:
+    fill(250)
+    subscriber("slow", 250, paused=True)
+    retention.run(now=later())
+    with pytest.raises(subscribers.SubscriptionError, match="the log begins at position 200, so it goes back to 199"):
+        subscribers.rewind("slow", to=198, by="operator")
+    subscribers.rewind("slow", to=199, by="operator")
+    nothing = Subscriber("none", "test.**", lambda events: None)
+    with pytest.raises(subscribers.SubscriptionError, match="before position 200 is gone"):
+        replay(nothing, first=199, last=250, done=lambda *_: None)
+    assert replay(nothing, first=200, last=250, done=lambda *_: None) == 51
+    with pytest.raises(CommandError, match=r"--from 1 --to 25\d names nothing: the log goes from 200 to 25\d"):
+        call_command("events", "replay", "--from", "1")
 
 
 def test_the_slowest_of_all_shards_counts() -> None:
@@ -263,6 +329,84 @@ def test_a_table_that_an_operator_detached_stays() -> None:
             cursor.execute("DROP TABLE events_p0")
 
 
+def held_off(*, by: str, during: Callable[[], None]) -> None:
+    """Do something while another session is in a transaction that has done this."""
+    begun, release = Flag(), Flag()
+
+    def hold() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(by)
+            begun.set()
+            assert release.wait(30)
+
+    with threads(1) as started:
+        holding = started.start(hold)
+        try:
+            assert begun.wait(30)
+            during()
+        finally:
+            release.set()
+        holding.result(30)
+
+
+LOCKED = "LOCK TABLE ONLY events IN SHARE UPDATE EXCLUSIVE MODE"
+
+
+def test_a_leaf_that_could_not_be_detached_is_not_marked_any_more() -> None:
+    """An operator who then detaches it by hand keeps it."""
+    fill(250)
+
+    def try_it() -> None:
+        said: list[str] = []
+        assert retention.run(now=later(), busy=said.append) == []
+        assert said[0].startswith("events: tried again later: ")
+
+    held_off(by=LOCKED, during=try_it)
+    assert marks() == []
+
+
+def test_a_mark_is_taken_off_when_whoever_set_it_died_before_the_detach() -> None:
+    fill(250)
+    with connection.cursor() as cursor:
+        cursor.execute("COMMENT ON TABLE events_p0 IS 'let go from events: age'")
+        cursor.execute("COMMENT ON TABLE events_p100 IS 'let go on by hand'")
+    retention.run(now=timezone.now())
+    assert marks() == [("events_p100", "let go on by hand")]
+
+
+def marks() -> list[tuple[str, str]]:
+    return sql.fetch_rows(
+        "SELECT relname::text, obj_description(oid, 'pg_class') FROM pg_class"
+        " WHERE relname LIKE 'events_p%%' AND obj_description(oid, 'pg_class') IS NOT NULL"
+    )
+
+
+def test_a_task_s_time_that_is_over_leaves_no_lock_and_no_setting() -> None:
+    class Over(Exception):
+        pass
+
+    def ring(*_: object) -> None:
+        raise Over
+
+    def run() -> None:
+        before = signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        try:
+            with pytest.raises(Over):
+                retention.run(now=later())
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    fill(250)
+    settings = sql.fetch_rows("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
+    held_off(by="SELECT count(*) FROM events", during=run)
+    assert sql.fetch_rows("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')") == settings
+    held = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 3 AND objsubid = 2"
+    eventually(lambda: not sql.fetch_rows(held), seconds=10)  # a session that was given up ends a moment later
+    assert len(retention.run(now=later())) == 2
+
+
 def test_two_at_once_do_it_once() -> None:
     fill(450)
     now = later()
@@ -317,7 +461,9 @@ def test_a_domain_that_activates_gives_every_store_a_policy() -> None:
     found = {row.store: (row.keep_days, row.max_bytes) for row in RetentionPolicy.objects.all()}
     assert found == {
         "events": (30, 10_000_000_000),
+        "audit": (730, 10_000_000_000),
         "model_calls": (30, 2_000_000_000),
+        "outside_calls": (30, 1_000_000_000),
         "tick_logs": (30, 10_000_000_000),
     }
     RetentionPolicy.objects.filter(store="events").update(keep_days=7)
@@ -346,7 +492,8 @@ def test_what_makes_no_sense_is_refused_here_and_in_the_database(change: dict[st
 
 
 def test_a_store_that_is_not_there_is_named_with_those_that_are() -> None:
-    with pytest.raises(RetentionError, match="nothing called 'event' is kept; there is events, model_calls, tick_logs"):
+    known = "audit, events, model_calls, outside_calls, tick_logs"
+    with pytest.raises(RetentionError, match=f"nothing called 'event' is kept; there is {known}"):
         retention.set_policy("event", by="operator", keep_days=1)
 
 
@@ -358,7 +505,7 @@ def test_what_is_kept_can_be_asked() -> None:
     assert events.oldest_at is not None
     assert [piece.name for piece in events.goes] == ["events_p0", "events_p100"]
     assert [holder.name for holder in events.goes[0].held_by] == ["slow"]
-    assert queries.store_sizes().keys() == {"events", "model_calls", "tick_logs"}
+    assert queries.store_sizes().keys() == {"audit", "events", "model_calls", "outside_calls", "tick_logs"}
 
 
 # --- Tick logs -----------------------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from threading import Event as Flag
 from typing import Any
 
 import psycopg
@@ -171,6 +173,62 @@ def test_two_sweepers_tell_once() -> None:
     assert sql.fetch_rows("SELECT pg_sleep(0.01)")
     assert sum(at_once(actions.expire, actions.expire, actions.expire)) == 50
     assert [c["change"] for c in changes("town")].count("expired") == 50
+
+
+def test_a_sweep_waits_for_nobody() -> None:
+    actions.put("town.clock", 1, by="user:ada", ttl_s=0.001)
+    with threads() as started:
+        begun, release = Flag(), Flag()
+
+        def hold() -> None:
+            with transaction.atomic():
+                actions.put("town.bell", 1, by="user:ada")
+                begun.set()
+                assert release.wait(30)
+
+        holding = started.start(hold)
+        try:
+            assert begun.wait(30)
+            began = time.monotonic()
+            assert actions.expire_all() == 0
+            assert time.monotonic() - began < 5
+        finally:
+            release.set()
+        holding.result(30)
+    assert actions.expire_all() == 1
+
+
+def test_a_value_is_nested_no_deeper_than_can_be_told_and_shown() -> None:
+    def nested(depth: int) -> Any:
+        value: Any = 1
+        for _ in range(depth):
+            value = [value]
+        return value
+
+    deepest = 254 - keys.WRAPPED
+    for depth in (deepest + 1, 252, 253, 254, 255, 5000):
+        with pytest.raises(BadValue):
+            actions.put("town.clock", nested(depth), by="user:ada")
+    actions.put("town.clock", nested(deepest), by="user:ada")
+    (told,) = flow.read_stream("blackboard:town", after=0)
+    assert told.plain()["payload"]["value"] == nested(deepest)
+
+
+def test_what_is_refused_leaves_no_counter_behind() -> None:
+    with transaction.atomic():
+        actions.set_namespace("town", by="user:ada")
+        done = actions.put_possible([Put(key, 1, expect=5) for key in ("town.x", "mill.x", "well.x")], by="user:ada")
+    assert [type(one) for one in done] == [VersionConflict] * 3
+    streams = "SELECT name, seq FROM event_streams WHERE name LIKE 'blackboard:%%'"
+    assert sql.fetch_rows(streams) == [("blackboard:town", 0)]
+
+
+def test_who_waits_for_a_counter_that_goes_makes_it_anew() -> None:
+    with threads() as started, transaction.atomic():
+        actions.put_possible([Put("town.x", 1, expect=5)], by="user:ada")
+        waiting = [started.start(lambda n=n: actions.put(f"town.{n}", n, by="user:ben")) for n in range(3)]
+        wait_for_lock(3)
+    assert sorted(one.result(30).version for one in waiting) == [1, 2, 3]
 
 
 def test_a_put_costs_the_same_however_many(count_queries: Any) -> None:

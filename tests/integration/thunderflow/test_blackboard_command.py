@@ -23,7 +23,18 @@ def run_json(*words: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("given", "value"), [("noon", "noon"), ('{"at": 12}', {"at": 12}), ("12", 12), ('"12"', "12"), ("null", None)]
+    ("given", "value"),
+    [
+        ("noon", "noon"),
+        ('{"at": 12}', {"at": 12}),
+        ("12", 12),
+        ('"12"', "12"),
+        ("null", None),
+        ("NaN", "NaN"),
+        ("[" * 5000, "[" * 5000),
+        ("18446744073709551615", 2**64 - 1),
+        ("[1e3, -0.5]", [1000.0, -0.5]),
+    ],
 )
 def test_a_value_is_json_or_else_text(given: str, value: Any) -> None:
     assert run("put", "town.clock", given) == "town.clock is at version 1.\n"
@@ -73,6 +84,10 @@ def test_it_can_last_for_a_while() -> None:
         (("watch", "a..b"), "tokens are words"),
         (("put", "town.clock", "x", "--ttl", "0"), "is not a number from"),
         (("put", "town.clock", "x", "--expect", "-1"), "is not a number from"),
+        (("put", "town.clock", "12345678901234567890123"), "Integer exceeds 64-bit range"),
+        (("put", "town.clock", "9" * 5000), "digits"),
+        (("watch", "--count", "0"), "is not a number from"),
+        (("watch", "--since", "-1"), "is not a number from"),
     ],
 )
 def test_a_mistake_is_explained(words: tuple[str, ...], says: str) -> None:
@@ -87,6 +102,14 @@ def test_a_query_lists_what_fits() -> None:
     assert text.splitlines()[-1] == "There may be more: --after town.1.bell"
     assert "…" in text
     assert [e["key"] for e in run_json("query", "**.bell", "--after", "town.1.bell")] == ["town.2.bell"]
+
+
+@pytest.mark.parametrize("value", [[True], "[red]x[/red]", "see [/x]", ":smile:", {"[bold]": "[link=http://x]y"}])
+def test_values_are_shown_as_they_are(value: Any) -> None:
+    actions.put("town.clock", value, by="user:[b]")
+    line = run("query").splitlines()[1]
+    shown = value if isinstance(value, str) else orjson.dumps(value).decode()
+    assert line.split(maxsplit=3)[2:] == ["user:[b]", shown]
 
 
 def test_an_operator_writes_everywhere() -> None:

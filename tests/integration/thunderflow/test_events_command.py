@@ -63,6 +63,45 @@ def test_what_is_no_pattern_is_refused_with_a_hint() -> None:
         call_command("events", "tail", "zone*")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tail", "--last", "-1"),
+        ("tail", "--last", "5001"),
+        ("tail", "--count", "0"),
+        ("tail", "--since", "-1"),
+        ("tail", "--since", "9" * 30),
+        ("replay", "--from", "9" * 30),
+        ("replay", "--from", "1", "--to", "-1"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError, match="is not a number from"):
+        call_command("events", *words)
+
+
+def test_what_is_committed_while_it_looks_back_is_shown_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latest = queries.latest
+
+    def and_then(**wanted: Any) -> list[queries.StoredEvent]:
+        with transaction.atomic():
+            publish_many([told("test:1", "meanwhile", topic="zone.3.left")])
+        return latest(**wanted)
+
+    monkeypatch.setattr(queries, "latest", and_then)
+    assert [line.split()[2] for line in tail("zone.**", "--count", "3", capsys=capsys)] == [
+        "zone.1.left", "zone.2.left", "zone.3.left",
+    ]  # fmt: skip
+
+
+def test_help_says_how_a_replay_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        call_command("events", "replay", "--help")
+    assert "one JSON object a line; with --subscriber, one in all" in " ".join(capsys.readouterr().out.split())
+
+
 def test_ctrl_c_ends_it_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def write(self, text: str) -> int:

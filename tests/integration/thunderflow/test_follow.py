@@ -130,6 +130,14 @@ def test_the_number_of_shards_stays() -> None:
     assert Cursor.objects.count() == 2
 
 
+def test_a_process_says_again_what_it_declares(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("domains.thunderflow.subscribers.process.DECLARE_S", 0.0)
+    with running(declared(Seen())):
+        eventually(Subscription.objects.exists)
+        Subscription.objects.update(declared=False)
+        eventually(lambda: Subscription.objects.get().declared)
+
+
 def test_pause_resume_and_rewind() -> None:
     seen = Seen()
     one = declared(seen)

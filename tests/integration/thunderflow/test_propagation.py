@@ -12,6 +12,7 @@ from celery import shared_task
 from celery.worker.request import Request
 from django.db import transaction
 
+from domains.origin import Origin
 from domains.thunderflow import queries
 from domains.thunderflow.actions import publish
 from domains.thunderflow.context import Context, acting, current
@@ -105,10 +106,25 @@ def test_a_task_called_in_place_is_in_the_context_of_its_caller() -> None:
     assert seen == [Context(ONE, None, "user:ada")]
 
 
+@pytest.mark.parametrize("origin", ["", "{", "[]", "{}", '{"door": "window"}', 7])
+def test_an_origin_that_is_none_is_left_out(origin: Any) -> None:
+    headers = {**pack(Context(ONE)), "thunderline_origin": origin}
+    assert (unpack(headers) or {})["origin"] is None
+
+
+def test_a_task_comes_through_the_door_of_who_sent_it() -> None:
+    here = Origin("page", "192.0.2.7", TWO, "", "POST /agents/1/wake/")
+    with acting(actor="user:ada", correlation_id=ONE, origin=here):
+        note.apply_async(queue=QUEUE)
+    work()
+    assert seen == [Context(ONE, None, "user:ada", here)]
+    assert current() == Context()
+
+
 def test_headers_that_are_no_uuids_are_left_out() -> None:
     headers: dict[str, Any] = pack(Context(ONE, TWO, "user:ada"))
-    assert unpack(headers) == {"correlation_id": ONE, "causation_id": TWO, "actor": "user:ada"}
+    assert unpack(headers) == {"correlation_id": ONE, "causation_id": TWO, "actor": "user:ada", "origin": None}
     assert unpack({**headers, "thunderline_causation_id": "'; DROP", "thunderline_actor": 7}) == {
-        "correlation_id": ONE, "causation_id": None, "actor": None,
+        "correlation_id": ONE, "causation_id": None, "actor": None, "origin": None,
     }  # fmt: skip
     assert unpack({**headers, "thunderline_correlation_id": "x"}) is None

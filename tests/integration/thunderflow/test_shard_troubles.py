@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 
 from domains import sql
-from domains.thunderflow import queries
+from domains.ids import new_id
+from domains.thunderflow import payloads, queries
+from domains.thunderflow.actions import NewEvent
 from domains.thunderflow.faults import Failed, RetryPolicy
-from domains.thunderflow.models import Breaker, DeadLetter, ParkedStream, Subscription
+from domains.thunderflow.models import Breaker, DeadLetter, Lease, ParkedStream, Subscription
+from domains.thunderflow.payloads import Payload, Upcasts
 from domains.thunderflow.queries import StoredEvent
-from domains.thunderflow.subscribers import actions, leases
+from domains.thunderflow.subscribers import Subscriber, actions, leases
+from domains.thunderflow.subscribers.replay import replay
 from domains.thunderflow.subscribers.shard import Shard
 from tests.integration.thunderflow.following import (
     QUICK,
@@ -25,6 +33,7 @@ from tests.integration.thunderflow.following import (
     letters,
     refusing,
     settle,
+    tell,
     tell_some,
     work,
 )
@@ -249,7 +258,111 @@ def send_again(shard: Shard) -> None:
 
 def test_what_no_code_declares_any_more_holds_up_nothing() -> None:
     follow(Effects())
+    a_minute_later()
     follow(Effects(), name="other")
     assert dict(Subscription.objects.values_list("name", "declared")) == {"test": False, "other": True}
+    a_minute_later()
     leases.declare([])
     assert not Subscription.objects.filter(declared=True).exists()
+
+
+def a_minute_later() -> None:
+    Lease.objects.update(expires_at=F("expires_at") - timedelta(minutes=1))
+
+
+def test_what_other_code_declares_and_works_at_stays_declared() -> None:
+    """Two versions of the code run at once: the older one knows a subscriber that the newer one does not."""
+    follow(Effects())
+    a_minute_later()
+    older = new_id()
+    assert leases.turn(older, ["test"], [])
+    leases.declare([])
+    assert Subscription.objects.get().declared
+    leases.leave(older)
+    leases.declare([])
+    assert Subscription.objects.get().declared, "it may be between two processes"
+    a_minute_later()
+    leases.declare([])
+    assert not Subscription.objects.get().declared
+
+
+# --- Payloads of other versions ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def moved() -> Iterator[StoredEvent]:
+    """An event of version 1 of what is at version 2 by now."""
+    before = dict(payloads._declared)
+
+    class MovedOnce(Payload):
+        topic: ClassVar[str] = "test.moved"
+        what: str
+
+    tell(NewEvent("a", "test.moved", MovedOnce(what="a1")))
+
+    class Moved(Payload):
+        topic: ClassVar[str] = "test.moved"
+        version: ClassVar[int] = 2
+        upcasts: ClassVar[Upcasts] = {1: lambda data: {"what": data["what"], "steps": len(data.pop("what"))}}
+        what: str
+        steps: int
+
+    (event,) = queries.read_stream("a", after=0)
+    yield event.with_payload({"what": "a1", "steps": 2}, version=2)
+    payloads._declared.clear()
+    payloads._declared.update(before)
+
+
+def test_a_handler_has_payload_and_version_of_today(moved: StoredEvent) -> None:
+    effects = Effects()
+    work(follow(effects))
+    assert effects.events == [moved]
+    assert payloads.typed(effects.events[0]).model_dump() == moved.payload
+    replay(Subscriber("again", "test.**", effects), first=1, last=queries.settled(), done=lambda *_: None)
+    assert effects.events[1] == replace(moved, redelivered=True)
+
+
+def test_a_dead_letter_is_kept_and_sent_again_as_it_would_be_today(moved: StoredEvent) -> None:
+    effects = Effects()
+    effects.fails = lambda event: Failed("permanent", "no")
+    shard = follow(effects)
+    work(shard)
+    letter = DeadLetter.objects.get()
+    assert (letter.event["payload"], letter.event["event_version"]) == (moved.payload, 2)
+    effects.fails = lambda event: None
+    letter.event |= {"payload": {"what": "a1"}, "event_version": 1}  # as it was buried before there was version 2
+    letter.save(update_fields=["event"])
+    send_again(shard)
+    assert effects.events[-1] == replace(moved, redelivered=True)
+    assert letters(status="handled")
+
+
+def test_a_dead_letter_that_no_code_can_read_waits_on(moved: StoredEvent) -> None:
+    effects = Effects()
+    effects.fails = lambda event: Failed("permanent", "no")
+    shard = follow(effects)
+    work(shard)
+    letter = DeadLetter.objects.get()
+    letter.event |= {"event_version": 3}
+    letter.save(update_fields=["event"])
+    send_again(shard)
+    (letter,) = letters(status="waiting")
+    assert (letter.attempts, "knows no version 3" in letter.error) == (2, True)
+
+
+# --- A replay ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("breaks", [swallow, swallow_raw, undo_all])
+def test_a_replay_to_a_handler_that_leaves_its_transaction_broken_fails(breaks: Callable[[], None]) -> None:
+    effects = Effects()
+    Breaker.objects.create(name="same")
+
+    def handle(events: Sequence[StoredEvent]) -> None:
+        effects(events)
+        breaks()
+
+    tell_some("a", "a1")
+    with pytest.raises(Failed, match="left its transaction broken"):
+        replay(Subscriber("again", "test.**", handle), first=1, last=queries.settled(), done=lambda *_: None)
+    assert effects.rows() == []

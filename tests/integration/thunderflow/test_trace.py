@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -40,8 +41,9 @@ def a_story(correlation_id: UUID) -> None:
 STORY = [(0, "question"), (1, "answer"), (2, "thanks"), (1, "echo"), (0, "another")]
 
 
-@pytest.mark.parametrize("correlation_id", [new_id(), FROM_OUTSIDE])
-def test_effects_stand_under_their_causes(correlation_id: UUID) -> None:
+@pytest.mark.parametrize("made", [new_id, lambda: FROM_OUTSIDE])
+def test_effects_stand_under_their_causes(made: Callable[[], UUID]) -> None:
+    correlation_id = made()
     a_story(correlation_id)
     found = trace(correlation_id, now=datetime.now(UTC))
     assert [(step.depth, step.event.payload["what"]) for step in found.steps] == STORY
@@ -51,6 +53,40 @@ def test_the_time_of_an_id_is_known_if_it_was_made_here() -> None:
     at = made_at(new_id())
     assert at is not None and abs((datetime.now(UTC) - at).total_seconds()) < 3600
     assert made_at(FROM_OUTSIDE) is None
+
+
+def id_of(at: datetime) -> UUID:
+    """A UUIDv7 that says it was made then."""
+    return UUID(int=int(at.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62 | 1)
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 59.0, 300.0, 600.0])
+@pytest.mark.parametrize("later_s", [0, 3600])
+def test_what_came_from_a_clock_that_is_ahead_is_found(ahead_s: float, later_s: int) -> None:
+    correlation_id = id_of(datetime.now(UTC) + timedelta(seconds=ahead_s))
+    a_story(correlation_id)
+    found = trace(correlation_id, now=datetime.now(UTC) + timedelta(seconds=later_s))
+    assert [(step.depth, step.event.payload["what"]) for step in found.steps] == STORY
+
+
+def test_a_story_that_began_before_its_id_is_found_whole() -> None:
+    correlation_id = id_of(datetime.now(UTC) - timedelta(hours=1))
+    with acting(correlation_id=correlation_id):
+        tell("first")
+        move(0.1)
+        tell("second")
+    move(1 + 30 / 3600)
+    assert [step.event.payload["what"] for step in trace(correlation_id, now=datetime.now(UTC)).steps] == [
+        "first", "second",
+    ]  # fmt: skip
+
+
+def test_an_id_of_a_time_that_there_is_not_is_like_one_from_outside() -> None:
+    correlation_id = UUID("ffffffff-ffff-7fff-bfff-ffffffffffff")
+    assert made_at(correlation_id) is None
+    assert made_at(id_of(datetime(9999, 12, 31, tzinfo=UTC))) == datetime(9999, 12, 31, tzinfo=UTC)
+    a_story(correlation_id)
+    assert len(trace(correlation_id, now=datetime.now(UTC)).steps) == 5
 
 
 def move(hours: float) -> None:

@@ -145,17 +145,17 @@ def test_an_address_is_one_of_the_web(as_operator: Client, wrong: str) -> None:
 
 def test_an_edit_leaves_the_breaker_and_the_breaker_is_reset(as_operator: Client, woken: list[bool]) -> None:
     until = timezone.now() + timedelta(minutes=2)
-    endpoint = make_endpoint(failures=6, open_until=until, last_error="503 <overloaded>")
-    saved(as_operator.post(address("Endpoint", "change", endpoint.pk), ENDPOINT | {"model": "other", "failures": 0}))
+    endpoint = make_endpoint(rests_until=until, last_error="503 <overloaded>")
+    saved(as_operator.post(address("Endpoint", "change", endpoint.pk), ENDPOINT | {"model": "other"}))
     endpoint.refresh_from_db()
-    assert (endpoint.failures, endpoint.open_until) == (6, until)
+    assert endpoint.rests_until == until
     page = as_operator.get(address("Endpoint")).content.decode()
     assert f"resting until {timezone.localtime(until):%H:%M:%S}" in page
     assert "503 &lt;overloaded&gt;" in page
     woken.clear()
     assert act(as_operator, "Endpoint", "try_again", endpoint) == ["local is asked again from now on."]
     endpoint.refresh_from_db()
-    assert (endpoint.failures, endpoint.open_until) == (0, None)
+    assert endpoint.rests_until is None
     assert told()[-1] == ("breaker_reset", "local", "user:operator")
     assert woken == [True]
     with pytest.raises(NotFound):
@@ -163,13 +163,14 @@ def test_an_edit_leaves_the_breaker_and_the_breaker_is_reset(as_operator: Client
 
 
 def test_nothing_is_changed_while_the_domain_rests_but_calls_can_be_stopped(as_operator: Client) -> None:
-    endpoint = make_endpoint(failures=6)
+    until = timezone.now() + timedelta(minutes=2)
+    endpoint = make_endpoint(rests_until=until)
     apps.get_model("thunderblock.ActiveDomain").objects.filter(domain_name="thunderpac").update(status="inactive")
     guards.forget()
     assert act(as_operator, "Endpoint", "try_again", endpoint) == ["thunderpac is not active: inactive"]
     as_operator.post(address("Endpoint", "change", endpoint.pk), ENDPOINT | {"model": "other"})
     endpoint.refresh_from_db()
-    assert (endpoint.failures, endpoint.model) == (6, "m")
+    assert (endpoint.rests_until, endpoint.model) == (until, "m")
     as_operator.post(address("Switch", "stop"), {"reason": "smoke"})
     assert model("Switch").objects.get().calls_allowed is False
 

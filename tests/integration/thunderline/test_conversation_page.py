@@ -375,4 +375,4 @@ def test_a_conversation_costs_the_same_whether_short_or_long(
     for i in range(40):
         actions.send(agent.pk, f"Word {i}", by="user:ada", speaker_id=other.pk)
         actions.send(thinker.pk, f"Word {i}", by=f"user:u{i}")
-    assert costs() == few == [8, 9, 1, 1]
+    assert costs() == few == [12, 14, 1, 1]

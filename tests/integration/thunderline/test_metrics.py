@@ -96,7 +96,7 @@ def test_it_tells_of_ticks_and_hearts_and_worlds_and_pages(client: Client, opera
     assert grown("django_http_requests_total_by_method_total", method="GET") >= 1
     assert sample(after, "thunderline_world_tick", world="Harbour") == 6
     assert sample(after, "thunderline_world_lag_ticks", world="Harbour") == 0
-    assert sample(after, "thunderline_active_domains") == 7
+    assert sample(after, "thunderline_active_domains") == 8
     age = sample(after, "thunderline_heartbeat_age_seconds")
     assert age is not None
     assert 0 <= age < 30

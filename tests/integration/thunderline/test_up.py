@@ -17,8 +17,6 @@ from thunderline.embedded.postgres import Postgres
 
 __all__ = ["installation"]
 
-pytestmark = pytest.mark.timeout(180)
-
 
 def test_a_life(installation: Installation) -> None:
     """Start, a second copy, kills, another command, Ctrl-C."""

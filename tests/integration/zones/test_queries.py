@@ -17,12 +17,12 @@ def world() -> Any:
     return make_world(zones=3, agents=5)
 
 
-def test_the_first_zones_of_worlds_come_with_their_counts(world: Any) -> None:
+def test_the_first_zones_of_a_world_come_in_order_and_worlds_are_counted(world: Any) -> None:
     other = make_world("Other", zones=1, agents=2)
-    shown, counts = queries.first_zones([world.pk, other.pk], limit=3)
-    assert [zone.ordinal for zone in shown] == [0, 0, 1]
-    assert counts == {world.pk: (3, 5), other.pk: (1, 2)}
-    assert queries.first_zones([], limit=3) == ([], {})
+    assert [zone.ordinal for zone in queries.first_zones(world.pk, limit=2)] == [0, 1]
+    assert queries.first_zones(uuid4(), limit=2) == []
+    assert queries.sizes([world.pk, other.pk]) == {world.pk: (3, 5), other.pk: (1, 2)}
+    assert queries.sizes([]) == {}
 
 
 def test_a_zone_is_shown_to_who_may_see_its_world(world: Any, count_queries: Any) -> None:

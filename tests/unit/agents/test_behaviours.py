@@ -70,10 +70,11 @@ def test_rest_gives_thirty() -> None:
     assert do("rest", facts(agent(energy=10))).mood > do("rest", facts(agent(energy=40))).mood
 
 
-def test_reflection_goes_back_to_the_weightiest_memory_and_forms_none() -> None:
-    memories = [[1, "a glove", 0.3, 0.0], [2, "a quarrel", 0.2, -0.9], [3, "a walk", 0.4, 0.1]]
+def test_reflection_goes_back_to_the_weightiest_memory_and_forms_none_of_it() -> None:
+    memories = [[1, "a glove", 0.3, 0.0], [2, "a fall", 0.2, -0.9], [3, "a walk", 0.4, 0.1]]
     outcome = do("reflect", facts(agent(memories=memories)))
-    assert outcome.slots == {"thought": "a quarrel"}
+    assert outcome.slots == {"thought": "a fall"}
+    assert outcome.insight is None
     assert outcome.stats["energy"] == -5
     assert not outcome.memorable
     assert outcome.mood < do("reflect", facts(agent(memories=memories[:1]))).mood

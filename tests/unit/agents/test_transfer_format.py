@@ -18,6 +18,8 @@ from agents.transfer.format import (
     BadAgentFile,
     Counts,
     EdgeRecord,
+    EntityRecord,
+    FactRecord,
     Header,
     MemoryRecord,
     MessageRecord,
@@ -68,9 +70,8 @@ plain = st.recursive(
 
 def file(*records: Any, header: dict[str, Any] | None = None) -> io.BytesIO:
     """A file of an agent and these, sealed, whose first line counts them unless it is given."""
-    names = dict(
-        zip((ModRecord, MemoryRecord, EdgeRecord, TickRecord, MessageRecord), Counts.model_fields, strict=True)
-    )
+    kinds = (ModRecord, MemoryRecord, EdgeRecord, EntityRecord, FactRecord, TickRecord, MessageRecord)
+    names = dict(zip(kinds, Counts.model_fields, strict=True))
     kinds = [type(record) for record in records]
     counts = {name: kinds.count(kind) for kind, name in names.items()}
     head = {"thunderline_agent": 1, "exported_at": NOW, "world": "W", "world_tick": 9, "counts": counts}
@@ -244,5 +245,5 @@ def test_a_header_is_written_in_full() -> None:
         "exported_at": "2026-01-31T12:00:00+00:00",
         "world": "W",
         "world_tick": 3,
-        "counts": {"mods": 1, "memories": 0, "edges": 0, "ticks": 0, "messages": 0},
+        "counts": {"mods": 1, "memories": 0, "edges": 0, "entities": 0, "facts": 0, "ticks": 0, "messages": 0},
     }

@@ -309,6 +309,30 @@ def test_when_the_loop_ends_nobody_waits_for_ever() -> None:
     assert all(caller.cancelled() for caller in callers)
 
 
+def test_a_flush_that_returns_nothing_leaves_nobody_without_a_word() -> None:
+    async def story() -> None:
+        async def flush(key: str, items: list[int]) -> None:
+            return None
+
+        async with make(flush) as batcher:
+            with pytest.raises(WrongCount, match="flush returned NoneType, not one result for each item"):
+                await batcher.submit("a", 1)
+
+    play(story)
+
+
+def test_a_result_that_no_future_takes_is_an_error_of_the_batcher() -> None:
+    async def story() -> None:
+        async def flush(key: str, items: list[int]) -> list[Any]:
+            return [StopIteration(7), "done 2"]
+
+        async with make(flush) as batcher:
+            one, two = await asyncio.gather(batcher.submit("a", 1), batcher.submit("a", 2), return_exceptions=True)
+        assert (type(one), str(one), two) == (BatcherError, "flush returned StopIteration(7) for it", "done 2")
+
+    play(story)
+
+
 @pytest.mark.parametrize("wrong", [{"most": 0}, {"room": 0}, {"concurrency": 0}, {"tries": 0}, {"age_s": -1.0}])
 def test_what_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least"):

@@ -3,7 +3,7 @@ from uuid import UUID
 
 import pytest
 
-from domains.thunderflow.context import Context, acting, current
+from domains.thunderflow.context import Context, acting, afresh, current
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 
@@ -41,3 +41,10 @@ def test_an_error_ends_the_block_too() -> None:
 def test_other_threads_act_for_themselves() -> None:
     with acting(actor="user:ada"), ThreadPoolExecutor(1) as pool:
         assert pool.submit(current).result().actor == "system"
+
+
+def test_a_block_can_begin_afresh() -> None:
+    with acting(actor="user:ada", correlation_id=ONE, causation_id=TWO):
+        with afresh():
+            assert current() == Context()
+        assert current() == Context(ONE, TWO, "user:ada")

@@ -52,3 +52,14 @@ def test_a_request_acts_as_its_user_and_nobody_does_after_it() -> None:
     request.user = SimpleNamespace(is_authenticated=True, get_username=lambda: "ada")  # type: ignore[assignment]
     assert ask(request)[0].actor == "user:ada"
     assert current().actor == "system"
+
+
+@pytest.mark.parametrize(
+    ("path", "door"),
+    [("/admin/x/", "admin"), ("/api/v1/worlds", "rest"), ("/mcp", "mcp"), ("/", "page"), ("*", "page"), ("", "page")],
+)
+def test_the_path_says_which_door_it_is(path: str, door: str) -> None:
+    request = RequestFactory().get("/", REMOTE_ADDR="192.0.2.7")
+    request.path_info = path
+    origin = ask(request)[0].origin
+    assert origin is not None and (origin.door, origin.address, origin.user_id) == (door, "192.0.2.7", None)

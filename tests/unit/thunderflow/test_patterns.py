@@ -8,7 +8,7 @@ from domains.thunderflow.patterns import BadPattern, matches, to_regex
 
 # Few words, so that patterns and topics often meet; some with characters that mean something to a regular expression.
 WORDS = st.sampled_from(["a", "b", "zone", "a+", "[x]", "\\d", "$", "ä", "a-b", "a\n", " "]) | st.text(
-    st.characters(exclude_characters=".*", exclude_categories=("Cs",)), min_size=1, max_size=4
+    st.characters(exclude_characters=".*\0", exclude_categories=("Cs",)), min_size=1, max_size=4
 )
 TOPICS = st.lists(WORDS, min_size=1, max_size=6)
 PATTERNS = st.lists(st.sampled_from(["*", "**"]) | WORDS, min_size=1, max_size=5)
@@ -59,7 +59,9 @@ def test_patterns_of_the_manual(pattern: str, yes: list[str], no: list[str]) -> 
     assert [topic for topic in no if matches(pattern, topic)] == []
 
 
-@pytest.mark.parametrize("pattern", ["", ".", "a.", ".a", "a..b", "a*", "domain_*", "***", "a.**b", "a.*b*"])
+@pytest.mark.parametrize(
+    "pattern", ["", ".", "a.", ".a", "a..b", "a*", "domain_*", "***", "a.**b", "a.*b*", "a\0b", "a.\ud800"]
+)
 def test_what_is_no_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(BadPattern, match=re.escape(repr(pattern))):
         to_regex(pattern)

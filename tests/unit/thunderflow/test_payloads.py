@@ -14,6 +14,7 @@ from domains.thunderflow.payloads import (
     Upcasts,
     declared,
     payload_type,
+    today,
     typed,
     up_to_date,
 )
@@ -97,6 +98,9 @@ class Stored:
     event_version: int
     payload: dict[str, Any]
 
+    def with_payload(self, payload: dict[str, Any], *, version: int) -> "Stored":
+        return Stored(self.topic, version, payload)
+
 
 def declare_moved() -> type[Payload]:
     """At version 3: it had one field `place`, then `x` and `y`, then a reason too."""
@@ -125,6 +129,8 @@ def test_a_stored_payload_of_any_version_is_read_as_today_s(version: int, data: 
     kept = dict(data)
     assert typed(event) == moved(x=1, y=2, reason="unknown")
     assert up_to_date(event) == {"x": 1, "y": 2, "reason": "unknown"}
+    assert today(event) == Stored("upcast.7.moved", 3, {"x": 1, "y": 2, "reason": "unknown"})
+    assert today(today(event)) == today(event)
     assert event.payload == kept, "what was read is left as it is"
 
 
@@ -145,6 +151,7 @@ def test_a_topic_that_nobody_declares_has_no_type_but_can_be_read() -> None:
     with pytest.raises(UnknownTopic, match=r"gone\.plugin\.told"):
         typed(event)
     assert up_to_date(event) == {"a": 1}
+    assert today(event) is event
 
 
 def test_a_version_that_nothing_brings_up_to_date_is_found_by_a_check() -> None:

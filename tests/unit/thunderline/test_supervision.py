@@ -55,14 +55,14 @@ def test_the_file_says_what_the_stages_say(tmp_path: Path) -> None:
     assert parser["program:worker-1"]["stopsignal"] == "TERM"
     assert "-c 4" in parser["program:worker-1"]["command"]
     assert "-c 3" in parser["program:worker-2"]["command"]
-    assert parser["group:workers"]["programs"] == "heartbeat,worker-1,worker-2,reasoner-1,follow-1"
+    assert parser["group:workers"]["programs"] == "heartbeat,upkeep,worker-1,worker-2,reasoner-1,follow-1,outside-1"
     assert int(parser["group:beat"]["priority"]) > int(parser["group:web"]["priority"])
 
 
 def test_one_worker_process_is_one_program(tmp_path: Path) -> None:
     parser = RawConfigParser()
     parser.read_string(configuration.render(Places.of(tmp_path), stages(Places.of(tmp_path), workers=1)))
-    assert parser["group:workers"]["programs"] == "heartbeat,worker-1,reasoner-1,follow-1"
+    assert parser["group:workers"]["programs"] == "heartbeat,upkeep,worker-1,reasoner-1,follow-1,outside-1"
 
 
 def test_percent_signs_and_spaces_in_paths_survive(tmp_path: Path) -> None:

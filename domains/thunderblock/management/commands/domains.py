@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
+from rich.text import Text
 
 from domains import console
 from domains.lifecycle import all_domains
@@ -44,7 +45,7 @@ class Command(BaseCommand):
         rows = [
             (
                 domain.name,
-                f"[{_COLOURS.get(domain.status, 'white')}]{domain.status}[/]",
+                Text(domain.status, style=_COLOURS.get(domain.status, "white")),
                 domain.tick_count,
                 f"{domain.activated_at:%Y-%m-%d %H:%M:%S}" if domain.activated_at else None,
                 domain.fault or ("" if domain.status == "active" else domain.reason),

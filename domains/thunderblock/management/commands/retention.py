@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 from dataclasses import asdict
 from typing import Any
 
@@ -34,7 +34,8 @@ class Command(BaseCommand):
         change.add_argument("--off", dest="enabled", action="store_false", help="let nothing go")
         carry = verbs.add_parser("run", help="let go of what should go, now")
         for verb in (listing, change, carry):
-            verb.add_argument("--json", action="store_true", help="one JSON document")
+            # Left out, it is what was said before the verb.
+            verb.add_argument("--json", action="store_true", default=SUPPRESS, help="one JSON document")
 
     def handle(self, *args: Any, verb: str | None, json: bool, **options: Any) -> None:
         retention.sync()
@@ -67,17 +68,20 @@ class Command(BaseCommand):
         out.print(console.table(columns, rows, numbers=("size", "at most")))
         for row in found:
             for name, behind in {h.name: h.behind for piece in row.goes for h in piece.held_by}.items():
-                out.print(f"{row.store}: held up by {name}, which has {behind:,} events to read")
+                out.print(f"{row.store}: held up by {name}, which has {behind:,} events to read", markup=False)
 
     def _run(self, json: bool) -> None:
-        gone = retention.run(now=timezone.now())
+        busy: list[str] = []
+        gone = retention.run(now=timezone.now(), busy=busy.append)
+        for reason in busy:
+            self.stderr.write(f"Not now: {reason}")
         if json:
             console.write_json(self.stdout, [asdict(what) for what in gone])
             return
         out = console.console(self.stdout)
         for what in gone:
-            out.print(f"{what.name}: about {what.rows:,} rows, {_size(what.bytes)}, for {what.reason}")
-        if not gone:
+            out.print(f"{what.name}: about {what.rows:,} rows, {_size(what.bytes)}, for {what.reason}", markup=False)
+        if not gone and not busy:
             out.print("Nothing went.")
 
 
@@ -121,4 +125,7 @@ def _bytes(text: str) -> int | None:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?b|)", text.lower())
     if not found:
         raise ArgumentTypeError(f"{text!r} is neither a size such as 500MB or 10GB nor `none`")
-    return int(float(found[1]) * UNITS["" if found[2] == "b" else found[2]])
+    size = float(found[1]) * UNITS["" if found[2] == "b" else found[2]]
+    if size >= 2**63:
+        raise ArgumentTypeError(f"{text!r} is more than any disk has; `none` is no ceiling")
+    return int(size)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Never
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError
@@ -16,7 +17,7 @@ from domains import console
 from domains.console import between
 from domains.thunderflow import queries as flow
 from domains.thunderflow.blackboard import actions, keys, queries
-from domains.thunderflow.blackboard.errors import BlackboardError
+from domains.thunderflow.blackboard.errors import BadValue, BlackboardError
 from domains.thunderflow.context import acting
 from domains.thunderflow.patterns import BadPattern, to_regex
 
@@ -57,8 +58,10 @@ class Command(BaseCommand):
         watch.add_argument(
             "pattern", nargs="?", default="**", metavar="PATTERN", help="* one word, ** any number of them"
         )
-        watch.add_argument("--since", type=int, metavar="POSITION", help="start after this position, not from now")
-        watch.add_argument("--count", type=int, metavar="N", help="end after N changes")
+        watch.add_argument(
+            "--since", type=console.position, metavar="POSITION", help="start after this position, not from now"
+        )
+        watch.add_argument("--count", type=console.count, metavar="N", help="end after N changes")
         for verb in verbs.choices.values():
             verb.add_argument("--json", action="store_true", help="JSON; for watch, one object a line")
 
@@ -103,7 +106,7 @@ class Command(BaseCommand):
         out = console.console(self.stdout)
         out.print(console.table(("key", "version", "author", "value"), rows, numbers=("version",)))
         if len(found) == limit:
-            out.print(f"There may be more: --after {found[-1].key}")
+            out.print(f"There may be more: --after {found[-1].key}", markup=False)
 
     def _watch(self, *, pattern: str, json: bool, since: int | None, count: int | None, **_: Any) -> None:
         to_regex(pattern)
@@ -121,11 +124,20 @@ class Command(BaseCommand):
 
 
 def _parsed(given: str) -> Any:
-    """The JSON that it is, else the text itself."""
+    """The JSON that it is, else the text itself. Not by orjson, to which a whole number above 64 bits is a rounded one.
+
+    Raises: BadValue.
+    """
     try:
-        return orjson.loads(given)
-    except orjson.JSONDecodeError:
+        return json.loads(given, parse_constant=_no_number)
+    except (json.JSONDecodeError, RecursionError):
         return given
+    except ValueError as error:  # thousands of digits
+        raise BadValue(str(error)) from error
+
+
+def _no_number(name: str) -> Never:
+    raise json.JSONDecodeError("JSON has no such number", name, 0)
 
 
 def _pretty(value: Any) -> str:

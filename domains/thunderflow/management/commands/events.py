@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from domains.console import between, console, table, write_json
-from domains.thunderflow import patterns, queries
+from domains.console import between, console, count, position, table, write_json
+from domains.thunderflow import partitions, patterns, queries
 from domains.thunderflow.statistics import Statistics, statistics
 from domains.thunderflow.subscribers import all_subscribers, replay
+from domains.thunderflow.subscribers.actions import SubscriptionError
 from domains.thunderflow.trace import MOST, WITHIN_S, Trace, trace
 
 _COLOURS = {"zone": "cyan", "agent": "green", "system": "yellow", "world": "magenta"}
@@ -31,9 +32,11 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(dest="verb", required=True)
         tail = verbs.add_parser("tail", help="print events as they are committed; Ctrl-C ends it")
         tail.add_argument("pattern", nargs="?", default="**", help="topics to show: * one token, ** any number")
-        tail.add_argument("--since", type=int, metavar="POSITION", help="start after this position, not from now")
-        tail.add_argument("--last", type=int, default=10, metavar="N", help="first show the newest N (10)")
-        tail.add_argument("--count", type=int, metavar="N", help="end after N events")
+        tail.add_argument("--since", type=position, metavar="POSITION", help="start after this position, not from now")
+        tail.add_argument(
+            "--last", type=between(int, 0, queries.WITHIN), default=10, metavar="N", help="first show the newest N (10)"
+        )
+        tail.add_argument("--count", type=count, metavar="N", help="end after N events")
         tail.add_argument("--json", action="store_true", help="one JSON object a line")
 
         tracing = verbs.add_parser("trace", help="what one request or heartbeat set off, as a tree of causes")
@@ -51,11 +54,14 @@ class Command(BaseCommand):
             help="count the newest N (100000)",
         )
         again = verbs.add_parser("replay", help="history between two positions: printed, or sent to a subscriber again")
-        again.add_argument("--from", dest="first", type=int, required=True, metavar="POSITION", help="where it begins")
-        again.add_argument("--to", dest="last", type=int, metavar="POSITION", help="where it ends (now)")
+        again.add_argument(
+            "--from", dest="first", type=position, required=True, metavar="POSITION", help="where it begins"
+        )
+        again.add_argument("--to", dest="last", type=position, metavar="POSITION", help="where it ends (now)")
         again.add_argument("--pattern", help="only topics like this (all; with --subscriber, its own)")
         again.add_argument("--subscriber", metavar="NAME", help="let this subscriber handle them once more")
-        for each in (tracing, stats, again):
+        again.add_argument("--json", action="store_true", help="one JSON object a line; with --subscriber, one in all")
+        for each in (tracing, stats):
             each.add_argument("--json", action="store_true", help="one JSON document")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
@@ -80,9 +86,10 @@ class Command(BaseCommand):
             print_statistics(console(self.stdout), found)
 
     def do_replay(self, *, first: int, last: int | None, **options: Any) -> None:
-        until = queries.settled() if last is None else last
-        if not 1 <= first <= until:
-            raise CommandError(f"--from {first} --to {until} names nothing: the log goes from 1 to {queries.settled()}")
+        oldest, newest = partitions.oldest(), queries.settled()
+        until = newest if last is None else last
+        if not oldest <= first <= until:
+            raise CommandError(f"--from {first} --to {until} names nothing: the log goes from {oldest} to {newest}")
         try:
             if options["subscriber"]:
                 self._send(first, until, **options)
@@ -90,7 +97,7 @@ class Command(BaseCommand):
             for batch, _ in replay.events(first=first, last=until, pattern=options["pattern"] or "**"):
                 for event in batch:
                     (print_json if options["json"] else Printer())(event)
-        except patterns.BadPattern as error:
+        except (patterns.BadPattern, SubscriptionError) as error:
             raise CommandError(str(error)) from error
 
     def _send(self, first: int, last: int, *, subscriber: str, pattern: str | None, json: bool, **_: Any) -> None:
@@ -109,17 +116,17 @@ class Command(BaseCommand):
         with Progress(console=Console(stderr=True), disable=json) as bar:
             task = bar.add_task(f"to {subscriber}", total=last - first + 1)
             try:
-                count = replay.replay(declared[subscriber], first=first, last=last, pattern=pattern, done=done)
-            except patterns.BadPattern:
+                sent = replay.replay(declared[subscriber], first=first, last=last, pattern=pattern, done=done)
+            except (patterns.BadPattern, SubscriptionError):
                 raise
             except (Exception, KeyboardInterrupt) as error:
                 raise CommandError(
                     f"{error!r}; what came before has taken effect: go on with --from {reached + 1}"
                 ) from error
         if json:
-            write_json(self.stdout, {"count": count, "from": first, "to": last})
+            write_json(self.stdout, {"count": sent, "from": first, "to": last})
         else:
-            self.stdout.write(f"{count:,} events sent to {subscriber} again.")
+            self.stdout.write(f"{sent:,} events sent to {subscriber} again.")
 
     def do_tail(self, **options: Any) -> None:
         try:
@@ -141,9 +148,8 @@ class Command(BaseCommand):
 def _events(options: dict[str, Any]):  # type: ignore[no-untyped-def]
     after = options["since"]
     if after is None:
-        recent = queries.latest(pattern=options["pattern"], limit=options["last"]) if options["last"] else []
-        yield from reversed(recent)
-        after = recent[0].position if recent else None
+        after = queries.settled()
+        yield from reversed(queries.latest(pattern=options["pattern"], limit=options["last"], upto=after))
     yield from queries.follow(pattern=options["pattern"], after=after)
 
 

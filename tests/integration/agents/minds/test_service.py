@@ -16,10 +16,12 @@ from agents.facts import Facts
 from agents.minds import calls, prompts
 from agents.minds.calls import Result
 from agents.minds.client import Reply
+from agents.minds.endpoints import Health, Seen
 from agents.minds.mind import Mind
 from agents.minds.service import Service
 from agents.models import Agent, Endpoint, Message, ModelCall, Spending, Thought
 from domains import sql
+from domains.thunderflow import breakers
 from memory.models import MemoryNode
 from tests import model_server as manners
 from tests.integration.agents.living import events, live, logs, make_world, people, person
@@ -39,6 +41,16 @@ RULED = "; the rules decided"
 def model() -> Iterator[ModelServer]:
     with model_server() as server:
         yield server
+
+
+def test_the_longest_rest_that_an_endpoint_asked_for_holds(model: ModelServer) -> None:
+    endpoint(model)
+    row = Endpoint.objects.get()
+    patience, fault = Seen(row.pk, row.name, "429", rest_s=60.0), Seen(row.pk, row.name, "timeout", fault=True)
+    Health().note([patience, fault])
+    row.refresh_from_db()
+    assert row.rests_until is not None and row.last_error == "timeout"
+    assert 55 < (row.rests_until - timezone.now()).total_seconds() <= 60
 
 
 # --- What becomes of an answer -------------------------------------------------------------------------------
@@ -237,7 +249,7 @@ def test_an_endpoint_that_keeps_failing_is_left_alone(model: ModelServer) -> Non
         thinker(zone, f"First {n}")
         due(zone.world)
         think()
-    assert Endpoint.objects.get().open_until is not None
+    assert breakers.states(["endpoint:here"])["endpoint:here"].state == "open"
     asked = len(model.asked)
     late = thinker(zone, "Late")
     due(zone.world)
@@ -249,7 +261,7 @@ def test_an_endpoint_that_keeps_failing_is_left_alone(model: ModelServer) -> Non
     due(zone.world)
     think()
     assert len(model.asked) > asked
-    assert Endpoint.objects.get().failures == 0
+    assert breakers.states(["endpoint:here"])["endpoint:here"].sound
 
 
 def test_without_an_endpoint_the_rules_decide() -> None:

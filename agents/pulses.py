@@ -1,0 +1,60 @@
+"""How a world did: a row each ten heartbeats with how many of its agents live, tick, and how they are on the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from uuid import UUID
+
+from agents.models import WorldPulse
+from domains import sql
+
+EVERY = 10
+"""Heartbeats from one row to the next."""
+KEPT = timedelta(hours=24)
+
+# One look at all agents, which is why it is not done at every heartbeat.
+TAKE = """
+INSERT INTO world_pulses (world_id, at, world_tick, agents, ticks, mood, energy)
+SELECT w.id, %(at)s, w.tick, counted.agents, counted.ticks, counted.mood, counted.energy
+FROM worlds w JOIN (
+    SELECT world_id, count(*) FILTER (WHERE lifecycle = 'active') AS agents, sum(tick_number) AS ticks,
+           coalesce(avg(mood) FILTER (WHERE lifecycle = 'active'), 0) AS mood,
+           coalesce(avg(energy) FILTER (WHERE lifecycle = 'active'), 0) AS energy
+    FROM pac_agents GROUP BY world_id
+) counted ON counted.world_id = w.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Rows of a world, oldest first. `at`: seconds since 1970; `ticks_per_s` is None where the world began anew."""
+
+    at: Sequence[float]
+    ticks_per_s: Sequence[float | None]
+    mood: Sequence[float]
+    energy: Sequence[float]
+
+
+def take(at: datetime) -> None:
+    """Write down how all worlds do; forget what is older than a day. Two statements."""
+    sql.execute(TAKE, {"at": at})
+    WorldPulse.objects.filter(at__lt=at - KEPT).delete()
+
+
+def history(world_id: UUID, *, since: datetime) -> History:
+    """How a world did since then. One query."""
+    rows = list(
+        WorldPulse.objects.filter(world_id=world_id, at__gte=since)
+        .order_by("at")
+        .values_list("at", "ticks", "mood", "energy")
+    )
+    at = [row[0].timestamp() for row in rows]
+    rates: list[float | None] = [None] if rows else []
+    rates += [
+        round((b[1] - a[1]) / (to - since), 2) if b[1] >= a[1] and to > since else None
+        for (a, b), (since, to) in zip(pairwise(rows), pairwise(at), strict=True)
+    ]
+    return History(at, rates, [round(row[2], 3) for row in rows], [round(row[3], 1) for row in rows])

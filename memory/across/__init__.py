@@ -1,0 +1,1 @@
+"""The memories of all agents at once: searching them, and the vector index that makes it quick."""

@@ -1,0 +1,86 @@
+"""Whose rows are shown to whom, and that they were read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.views import ChangeList
+
+from domains.readonly import ByAgent, Log
+from memory import readers
+
+FEW = 1000
+"""Agents that are named one by one in a query."""
+
+
+class OfAgents(ByAgent, Log):
+    """Mix into a ModelAdmin, first, whose rows are figures of agents: those of worlds that one may see."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Operators' lists are not filtered at all."""
+        rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
+        agents = self.shown_to(request.user)
+        if agents is None:
+            return rows
+        # Few are named, or the newest rows of all would be looked through for theirs. Of many some are soon found.
+        few = list(agents[: FEW + 1])
+        return rows.filter(**{f"{self.agent_path}__in": few if len(few) <= FEW else agents})
+
+    def shown_to(self, user: Any) -> readers.Agents:
+        """Agents whose rows somebody sees."""
+        return readers.rule().seen(user)
+
+
+class _ReadList(ChangeList):
+    """A page of memories: that it was read is told, where they are not one's own."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Raises: IncorrectLookupParameters."""
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        self.model_admin.tell_read(request, self.result_list)
+
+
+class Remembered(OfAgents):
+    """Mix into a ModelAdmin, first, whose rows are what agents remember: of those whose memories one may read."""
+
+    def shown_to(self, user: Any) -> readers.Agents:
+        """Agents whose memories somebody may read."""
+        return readers.rule().read(user)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """One that tells of looks into memories of others."""
+        return _ReadList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Told, too."""
+        row = super().get_object(request, object_id, from_field)  # type: ignore[misc]
+        if row is not None:
+            self.tell_read(request, [row])
+        return row
+
+    def tell_read(self, request: HttpRequest, rows: Iterable[Any]) -> None:
+        """That these were read."""
+        readers.rule().tell(request, {self.agent_id(row) for row in rows})
+
+    @staticmethod
+    def agent_id(row: Any) -> UUID:
+        """Whose it is."""
+        found: UUID = row.agent_id
+        return found
+
+
+LONG = ("embedding", "signature", "content_hash")
+"""Columns of a memory that are for machines."""
+OF_AGENT = ("working_memory", "system_prompt", "goals")
+"""Columns of an agent that are long."""
+
+
+def without(path: str, names: Iterable[str]) -> list[str]:
+    return [f"{path}__{name}" for name in names]

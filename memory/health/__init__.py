@@ -1,0 +1,1 @@
+"""How well memories serve: what is junk, what repeats itself, and how often a recall is of use."""
