@@ -17,6 +17,7 @@ from pgvector import HalfVector
 from domains import sql
 from domains.ids import Numbered, new_id, new_raw_id
 from memory import embedding, texts, vectors
+from memory.actions import storing
 from memory.models import WAITING
 from memory.recall import signatures
 
@@ -64,13 +65,7 @@ WHERE f.agent_id = %(agent)s ORDER BY f.valid_from, f.id
 """
 
 _STAMPS = {"inserted_at": "timestamptz", "updated_at": "timestamptz"}
-_MEMORIES = {
-    "id": "uuid", "agent_id": "uuid", "content": "text", "content_hash": "bytea", "signature": "bytea",
-    "summary": "text", "embedding": "halfvec", "embedder": "text", "kind": "text", "importance": "float8",
-    "valence": "float8", "tags": "jsonb", "source": "jsonb", "sources": "jsonb", "seen_count": "int4",
-    "last_seen_at": "timestamptz", "access_count": "int4", "last_accessed_at": "timestamptz",
-    "valid_from": "timestamptz", "valid_to": "timestamptz", **_STAMPS,
-}  # fmt: skip
+_MEMORIES = {**storing.COLUMNS, "last_accessed_at": "timestamptz"}
 _EDGES = {
     "id": "uuid", "source_id": "uuid", "target_id": "uuid", "relation": "text", "strength": "float8", **_STAMPS,
 }  # fmt: skip
@@ -222,8 +217,8 @@ class Arrival:
                 yield (
                     self.ids[number], self._agent_id, m.content, merges, signatures.pack(m.content), m.summary, half,
                     name, m.kind, m.importance, m.valence, m.tags, m.source, m.sources, m.seen_count,
-                    m.last_seen_at or m.inserted_at, m.access_count, m.last_accessed_at, m.valid_from, m.valid_to,
-                    m.inserted_at, self._now,
+                    m.last_seen_at or m.inserted_at, m.access_count, m.valid_from, m.valid_to, m.inserted_at, self._now,
+                    m.last_accessed_at,
                 )  # fmt: skip
 
     def _fact(self, fact: Fact) -> tuple[Any, ...]:

@@ -34,13 +34,16 @@ MOST_BYTES_OF_SOURCE = 2_000
 FEW = 40
 """Memories up to which one INSERT costs less than looking first what is there."""
 
-_COLUMNS = {
+COLUMNS = {
     "id": "uuid", "agent_id": "uuid", "content": "text", "content_hash": "bytea", "signature": "bytea",
     "summary": "text", "embedding": "halfvec", "embedder": "text", "kind": "text", "importance": "float8",
     "valence": "float8", "tags": "jsonb", "source": "jsonb", "sources": "jsonb", "seen_count": "int4",
     "last_seen_at": "timestamptz", "access_count": "int4", "valid_from": "timestamptz", "valid_to": "timestamptz",
     "inserted_at": "timestamptz", "updated_at": "timestamptz",
 }  # fmt: skip
+"""What a new memory's row is given, with the types; the rest of the table has defaults."""
+_JSON = [name for name, kind in COLUMNS.items() if kind == "jsonb"]
+"""An INSERT takes these as text: one array of many documents."""
 
 KNOWN = """
 SELECT u.place FROM unnest(%b::uuid[], %b::bytea[], %b::timestamptz[]) WITH ORDINALITY
@@ -51,14 +54,10 @@ JOIN memory_nodes m ON m.agent_id = u.agent_id AND m.content_hash = u.content_ha
 
 # For few, and for when somebody else stored one of them a moment ago. Waits for those who are storing one just now.
 INSERT = f"""
-INSERT INTO memory_nodes ({", ".join(_COLUMNS)})
-SELECT id, agent_id, content, content_hash, signature, summary, embedding, embedder, kind, importance, valence,
-       tags::jsonb, source::jsonb, sources::jsonb, seen_count, last_seen_at, access_count, valid_from, valid_to,
-       inserted_at, updated_at
-FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::bytea[], %b::bytea[], %b::text[], %b::halfvec[], %b::text[],
-            %b::text[], %b::float8[], %b::float8[], %b::text[], %b::text[], %b::text[], %b::int4[], %b::timestamptz[],
-            %b::int4[], %b::timestamptz[], %b::timestamptz[], %b::timestamptz[], %b::timestamptz[])
-    AS r ({", ".join(_COLUMNS)})
+INSERT INTO memory_nodes ({", ".join(COLUMNS)})
+SELECT {", ".join(f"{name}::jsonb" if name in _JSON else name for name in COLUMNS)}
+FROM unnest({", ".join(f"%b::{'text' if name in _JSON else kind}[]" for name, kind in COLUMNS.items())})
+    AS r ({", ".join(COLUMNS)})
 ON CONFLICT (agent_id, content_hash, valid_to) WHERE content_hash IS NOT NULL DO NOTHING
 RETURNING id
 """
@@ -277,7 +276,7 @@ def _copy(rows: list[Row], now: datetime) -> list[Row]:
     values = _values(fresh, now)
     try:
         with transaction.atomic():
-            sql.copy("memory_nodes", _COLUMNS, values)
+            sql.copy("memory_nodes", COLUMNS, values)
     except psycopg.errors.UniqueViolation:  # somebody else was quicker
         return _insert(fresh, now, values)
     return fresh
@@ -286,8 +285,8 @@ def _copy(rows: list[Row], now: datetime) -> list[Row]:
 def _insert(rows: list[Row], now: datetime, values: list[tuple[Any, ...]] | None = None) -> list[Row]:
     """Write those that nobody has written. Returns them."""
     columns: list[Any] = [list(column) for column in zip(*(values or _values(rows, now)), strict=True)]
-    for place, name in enumerate(_COLUMNS):
-        if name in ("tags", "source", "sources"):
+    for place, name in enumerate(COLUMNS):
+        if name in _JSON:
             columns[place] = [orjson.dumps(value).decode() for value in columns[place]]
     made = {node_id for (node_id,) in sql.fetch_rows(INSERT, columns)}
     return [row for row in rows if row.memory.id in made]
@@ -308,7 +307,7 @@ def _merge(rows: list[Row]) -> Ids:
 
 
 def _values(rows: Sequence[Row], now: datetime) -> list[tuple[Any, ...]]:
-    """In the order of `_COLUMNS`."""
+    """In the order of `COLUMNS`."""
     embedded = embedding.of_memories([row.memory.content for row in rows])
     vectors.register()
     name = embedded.name if embedded else WAITING
