@@ -41,10 +41,15 @@ FIELDS = "id, content, kind, importance, valence, source, inserted_at"
 HELD = "coalesce(valid_from, inserted_at) <= {at} AND (valid_to IS NULL OR valid_to > {at})"
 _HELD = HELD.format(at="%(at)s")
 
+# Walks the agent's index from its end until it has enough: the fences keep the planner from it, who expects of an agent
+# with many memories as few as others have, from reading and sorting all.
 SAMPLE = f"""
 SELECT coalesce(s.signatures, '') FROM unnest(%(agents)b::uuid[]) WITH ORDINALITY AS q (agent_id, place), LATERAL (
     SELECT string_agg(signature, ''::bytea) AS signatures FROM (
-        SELECT signature FROM memory_nodes WHERE agent_id = q.agent_id AND {_HELD} ORDER BY id DESC LIMIT {SAMPLED}) n
+        SELECT held.signature
+        FROM (SELECT id FROM memory_nodes WHERE agent_id = q.agent_id ORDER BY id DESC OFFSET 0) newest,
+             LATERAL (SELECT signature FROM memory_nodes WHERE id = newest.id AND {_HELD} OFFSET 0) held
+        LIMIT {SAMPLED}) n
 ) s ORDER BY q.place
 """
 
