@@ -54,15 +54,15 @@ SELECT coalesce(s.signatures, '') FROM unnest(%(agents)b::uuid[]) WITH ORDINALIT
 """
 
 # Everything about an agent's memories as a few long strings: rows of their own would cost three times as much. Those
-# whose vector is another embedder's, or not there yet, are near to nothing. Not sorted: numpy does it quicker.
+# whose vector is another embedder's, or not there yet, are near to nothing. Not sorted: numpy does it quicker. The
+# point is importance and similarity: one string less.
 _SCAN = """
-SELECT coalesce(s.ids, ''), coalesce(s.at, ''), coalesce(s.importance, ''), coalesce(s.similarity, ''),
-       coalesce(s.signatures, ''), coalesce(s.allowed, '')
+SELECT coalesce(s.ids, ''), coalesce(s.at, ''), coalesce(s.worth, ''), coalesce(s.signatures, ''),
+       coalesce(s.allowed, '')
 FROM unnest(%(agents)b::uuid[], %(vectors)b::halfvec[]) WITH ORDINALITY AS q (agent_id, vector, place), LATERAL (
     SELECT string_agg(uuid_send(id), ''::bytea) AS ids, string_agg(timestamptz_send(inserted_at), ''::bytea) AS at,
-           string_agg(float4send(importance::real), ''::bytea) AS importance,
-           string_agg(float4send(CASE WHEN embedder = %(embedder)s THEN
-               coalesce(nullif(-(embedding <#> q.vector), 'NaN'), 0) ELSE 0 END::real), ''::bytea) AS similarity,
+           string_agg(point_send(point(importance, CASE WHEN embedder = %(embedder)s THEN
+               coalesce(nullif(-(embedding <#> q.vector), 'NaN'), 0) ELSE 0 END)), ''::bytea) AS worth,
            string_agg(signature, ''::bytea) AS signatures, {allowed} AS allowed
     FROM memory_nodes WHERE agent_id = q.agent_id AND {held}
 ) s ORDER BY q.place
@@ -277,15 +277,16 @@ def _scan(asked: Sequence[_Asked], now: datetime, given: Mapping[str, Any] | Non
     return [_looked(*row) for row in rows]
 
 
-def _looked(ids: bytes, at: bytes, importance: bytes, similarity: bytes, packed: bytes, allowed: bytes) -> _Looked:
+def _looked(ids: bytes, at: bytes, worth: bytes, packed: bytes, allowed: bytes) -> _Looked:
     when = np.frombuffer(at, ">i8").astype(np.int64)
     numbers = np.frombuffer(ids, ">u8").reshape(-1, 2)
     order = np.lexsort((numbers[:, 1], numbers[:, 0], when))
+    importance, similarity = np.frombuffer(worth, ">f8").reshape(-1, 2)[order].T.astype(np.float64, order="C")
     return _Looked(
         ids=np.frombuffer(ids, "V16")[order].tobytes(),
         at=when[order] / 1e6 + _EPOCH_S,
-        importance=np.frombuffer(importance, ">f4")[order].astype(np.float64),
-        similarity=np.frombuffer(similarity, ">f4")[order].astype(np.float64),
+        importance=importance,
+        similarity=similarity,
         signatures=signatures.unpack(packed, order),
         allowed=np.frombuffer(allowed, np.bool_)[order] if allowed else None,
     )
