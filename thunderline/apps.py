@@ -10,7 +10,7 @@ class ThunderlineConfig(AppConfig):
     def ready(self) -> None:
         from domains.thunderflow import readers
         from domains.thundergate.alerts import sources
-        from thunderline import metrics, plugins, streams
+        from thunderline import channels, metrics, plugins, streams  # noqa: F401
 
         plugins.modules()
         readers.register(streams.seen_by)

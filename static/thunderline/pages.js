@@ -24,17 +24,9 @@ function tellTimes() {
   }
 }
 
-// --- Polls ---
+// --- What changed ---
 
 const isPoll = (event) => event.detail.elt && event.detail.elt.id === "poll";
-
-// Nobody looks: ask for nothing.
-document.addEventListener("htmx:beforeRequest", (event) => {
-  if (isPoll(event) && document.hidden) event.preventDefault();
-});
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) htmx.trigger(document.body, "refresh");
-});
 
 let open = new Set();
 let chosen = [];
@@ -115,12 +107,6 @@ document.addEventListener("htmx:sendError", (event) => {
 });
 document.addEventListener("htmx:afterOnLoad", (event) => {
   if (isSearch(event)) document.getElementById("memories-lost").hidden = true;
-});
-
-// --- A server that does not answer ---
-
-document.addEventListener("htmx:afterRequest", (event) => {
-  if (isPoll(event)) live.polled(event.detail.xhr.status > 0 && event.detail.xhr.status < 500);
 });
 
 // --- A notice goes by itself ---

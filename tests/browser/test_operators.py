@@ -154,6 +154,37 @@ def test_the_tail_pauses_goes_on_and_stays_bounded(world: Any, page: Page, sign_
     expect(page.get_by_text("More happened here than is shown")).to_be_visible()
 
 
+def test_nothing_is_polled_while_the_line_brings_it(world: Any, page: Page, sign_in: Sign) -> None:
+    sign_in("ada")
+    page.clock.install()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "hx-request" in request.headers else None)
+    page.goto("/events/?pattern=test.**")
+    page.wait_for_function("() => live.state === 'live'")
+    page.clock.pause_at(page.evaluate("Date.now() + 1000"))
+    asked.clear()
+    page.clock.run_for(9000)
+    tell("pushed")
+    expect(page.locator("#tail li").first).to_contain_text("pushed")
+    assert asked == []
+
+
+def test_panels_are_polled_only_while_the_heart_is_silent(world: Any, page: Page, sign_in: Sign) -> None:
+    sign_in("ada")
+    page.clock.install()
+    page.goto("/domains/")
+    page.wait_for_function("() => live.state === 'live'")
+    page.clock.pause_at(page.evaluate("Date.now() + 1000"))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "hx-request" in request.headers else None)
+    with page.expect_response("**/domains/*"):  # a heart that was silent beats: what changed meanwhile?
+        beat()
+    page.clock.run_for(4500)
+    with page.expect_response("**/domains/*"):
+        page.clock.run_for(2000)
+    assert len(asked) == 2
+
+
 def test_the_tail_catches_up_after_the_server_was_away(
     world: Any, page: Page, sign_in: Sign, site: Site, wrong: list[str]
 ) -> None:

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 
 from agents.actions import moves
 from agents.models import Agent
+from domains import sql
 from domains.thunderflow.actions import NewEvent, publish_many
 from tests.browser.serving import Site
 from tests.factories import beat, make_user, make_world, run_ticks, wake_domains
@@ -192,6 +193,25 @@ def test_a_lost_server_is_told_and_the_world_catches_up(
     told = world.agents.get(name="Agent 2").ticks.first().narrative
     expect(tab.locator("#feed-told")).to_contain_text(told)
     # What Chromium and htmx say of a server that is not there.
+    wrong[:] = [text for text in wrong if not re.search("WebSocket connection|ERR_CONNECTION|^htmx:", text)]
+
+
+def test_who_was_away_for_too_long_goes_on_without_a_reload(
+    world: Any, tab: Page, site: Site, wrong: list[str]
+) -> None:
+    tab.evaluate("window.notReloaded = true")
+    site.stop()
+    expect(tab.locator("#lost")).to_contain_text("No answer from Thunderline")
+    run_ticks(world, 2)
+    sql.execute("DELETE FROM events WHERE position < (SELECT max(position) FROM events)")
+    site.start()
+    tab.wait_for_function("() => watching.state.world.tick === 6")
+    tab.wait_for_function(LIVE)
+    run_ticks(world, 1)
+    expect(tab.locator("[data-pulse=tick]")).to_have_text("7")
+    told = world.agents.get(name="Agent 2").ticks.first().narrative
+    expect(tab.locator("#feed-told")).to_contain_text(told)
+    assert tab.evaluate("window.notReloaded")
     wrong[:] = [text for text in wrong if not re.search("WebSocket connection|ERR_CONNECTION|^htmx:", text)]
 
 

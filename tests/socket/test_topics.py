@@ -5,18 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from django.db import transaction
 
 from domains.ids import new_id
 from domains.thunderblock import actions as domains
 from domains.thunderflow import queries
+from domains.thunderflow.actions import publish_many
 from domains.thundergate import tokens
 from domains.thunderlink import actions as thunderlink
-from tests.factories import make_user, make_world, run_ticks
+from tests.factories import make_user, make_world, run_ticks, wake_domains
+from tests.integration.thunderflow.told import told
 from tests.phoenix import PhoenixClient, Refused
 from tests.socket.server import StartServer, serve
 from tests.socket.test_feed import wait_for_number
 from tests.socket.watching import Scene
 from tests.tables import commits
+from thunderline import channels
 
 __all__ = ["commits", "serve"]
 
@@ -110,3 +114,57 @@ def test_a_world_that_one_may_not_see_is_not_there(serve: StartServer) -> None:
             with pytest.raises(Refused) as refused:
                 client.join(f"world:{world}")
             assert refused.value.reason == reason
+
+
+def tell(*whats: str, stream: str = "test:1", topic: str = "test.told") -> None:
+    with transaction.atomic():
+        publish_many([told(stream, what, topic=topic) for what in whats])
+
+
+def test_the_log_in_words(serve: StartServer) -> None:
+    scene = Scene()
+    operator = tokens.issue(make_user("ada", operator=True), by="test")
+    with PhoenixClient(serve().url, operator) as client:
+        channel = client.join("events:tail", pattern="test.**")
+        run_ticks(scene.world, 1)
+        tell("first", "second")
+        channel.wait_until(lambda events: len(events) >= 2, what="two lines")
+        lines = [event.payload for event in channel.events("told")]
+        assert [(line["text"], line["topic"], line["zone"]) for line in lines] == [
+            ("first", "test.told", ""), ("second", "test.told", ""),
+        ]  # fmt: skip
+        for line in lines:
+            channels.Line.model_validate({name: value for name, value in line.items() if name != "seq"})
+
+
+def test_of_very_much_only_the_newest_lines_come(serve: StartServer) -> None:
+    wake_domains()
+    operator = tokens.issue(make_user("ada", operator=True), by="test")
+    since = queries.settled()
+    tell(*(f"line {n}" for n in range(250)))
+    with PhoenixClient(serve().url, operator) as client:
+        channel = client.join("events:tail", pattern="test.**", since=since, batch=True)
+        channel.wait_until(lambda events: any(e.payload.get("text") == "line 249" for e in events), what="the last")
+        events = channel.events()
+        assert [event.event for event in events] == ["left_out"] + 100 * ["told"]
+        assert [event.payload["text"] for event in events[1:]] == [f"line {n}" for n in range(150, 250)]
+
+
+def test_one_reads_lines_of_what_one_may_see(serve: StartServer) -> None:
+    scene = Scene()
+    shared = make_world("Shared", agents=2, zones=1, access="open")
+    with PhoenixClient(serve().url, tokens.issue(make_user("ada"), by="test")) as client:
+        channel = client.join("events:tail")
+        tell("not for ada", stream="system", topic="system.told")
+        run_ticks(scene.world, 1)
+        run_ticks(shared, 1)
+        channel.wait_until(lambda events: len(events) >= 2, what="two lines")
+        assert {event.payload["zone_id"] for event in channel.events("told")} == {str(shared.zones.get().pk)}
+
+
+def test_a_pattern_that_is_none_is_refused(serve: StartServer) -> None:
+    wake_domains()
+    operator = tokens.issue(make_user("ada", operator=True), by="test")
+    with PhoenixClient(serve().url, operator) as client, pytest.raises(Refused) as refused:
+        client.join("events:tail", pattern="a..b")
+    assert (refused.value.reason, refused.value.response["field"]) == ("invalid_payload", "pattern")

@@ -75,7 +75,7 @@ def show(request: HttpRequest) -> HttpResponse:
         problem = str(error)
     asked = Asked(asked.pattern, asked.stream, problem)
     context = {
-        "asked": asked, "presets": PRESETS, "rows": _rows(request, found.events), "position": found.upto,
+        "asked": asked, "presets": PRESETS, "rows": rows(request.user, found.events), "position": found.upto,
         "before": before, "older": _older(asked, found), "now": timezone.now(),
     }  # fmt: skip
     return render(request, "events.html", context, status=400 if problem else 200)
@@ -95,7 +95,7 @@ def tail(request: HttpRequest) -> HttpResponse:
     except BadPattern as error:
         raise Http404 from error
     context = {
-        "rows": _rows(request, found.events), "position": max(after, found.upto),
+        "rows": rows(request.user, found.events), "position": max(after, found.upto),
         "missed": found.more or found.since > after,
     }  # fmt: skip
     return render(request, "parts/events_tail.html", context)
@@ -129,9 +129,10 @@ def _older(asked: Asked, found: Newest) -> str:
     return urlencode({**asked.words, "before": before})
 
 
-def _rows(request: HttpRequest, events: Sequence[StoredEvent]) -> list[Told]:
+def rows(user: Any, events: Sequence[StoredEvent]) -> list[Told]:
+    """Events in words, in their order; with the names of those zones that a user may see. One query."""
     wanted = zones_named(events)
-    return told(events, zones.names(wanted, user=request.user) if wanted else {})
+    return told(events, zones.names(wanted, user=user) if wanted else {})
 
 
 # --- One event -----------------------------------------------------------------------------------------------
@@ -152,7 +153,7 @@ def _visible(request: HttpRequest, position: int) -> StoredEvent:
 def one(request: HttpRequest, position: int) -> HttpResponse:
     """All of an event. What belongs to it is fetched by the page, as that takes longer."""
     event = _visible(request, position)
-    (row,) = _rows(request, [event])
+    (row,) = rows(request.user, [event])
     context = {"row": row, "event": event, "now": timezone.now()}
     return render(request, "event.html", context)
 
@@ -167,9 +168,9 @@ def tree(request: HttpRequest, position: int) -> HttpResponse:
         may = streams.seen_by(request.user)
         steps = [step for step in found.steps if may is None or may.includes(step.event.stream)]
         shown = around(steps, event.id, most=STEPS_SHOWN)
-        rows = _rows(request, [step.event for step in shown])
+        told_steps = rows(request.user, [step.event for step in shown])
         context |= {
-            "steps": [(min(step.depth, 8), row) for step, row in zip(shown, rows, strict=True)],
+            "steps": [(min(step.depth, 8), row) for step, row in zip(shown, told_steps, strict=True)],
             "left_out": len(steps) - len(shown), "since": found.since, "until": found.until,
         }  # fmt: skip
     return render(request, "parts/event_tree.html", context)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PAUSE_S = 0.04
-"""Least time between two looks, which is how long a batch gathers."""
 PAGE = 2000
 """Events of one look."""
 RECENT, RECENT_SIZE = 1000, 500_000
@@ -143,7 +141,7 @@ class Feed:
                     self.seq = self._recent_after = await self._hub.database(self.source.head)
                     self._ready.set()
                 await self._wake.wait()
-                await asyncio.sleep(max(0.0, looked + PAUSE_S - time.monotonic()))
+                await asyncio.sleep(max(0.0, looked + self.source.pause_s - time.monotonic()))
                 looked = time.monotonic()
                 self._wake.clear()
                 await self._look()

@@ -17,6 +17,8 @@ from domains.thunderflow import payloads
 from domains.thunderflow import queries as log
 from domains.thunderflow.patterns import to_regex
 
+PAUSE_S = 0.04
+"""Of a source that many share."""
 Name = Callable[[str], str | None]
 """What clients know events of a topic by; None: they do not get them."""
 
@@ -65,6 +67,8 @@ class Source(Protocol):
 
     hint: str | None
     """What hints call it; None: any hint may mean it."""
+    pause_s: float
+    """Least time between two looks, which is how long a batch gathers."""
     most_missed: int
     """Numbers that one who comes back can be behind; one further behind has to begin anew from the state."""
 
@@ -80,6 +84,8 @@ class Source(Protocol):
 
 class Stream:
     """One stream, by `seq`; what `name` gives no name is left out."""
+
+    pause_s = PAUSE_S
 
     def __init__(self, stream: str, name: Name) -> None:
         self.hint: str | None = stream
@@ -106,6 +112,7 @@ class Log:
     """
 
     FRESH_S = 10.0
+    pause_s = PAUSE_S
 
     def __init__(self, pattern: str, name: Name, streams: Callable[[], Sequence[str] | None] = lambda: None) -> None:
         self.hint: str | None = None
@@ -138,6 +145,7 @@ class Heartbeats:
     """The latest heartbeats, by number."""
 
     hint: str | None = "heartbeat"
+    pause_s = PAUSE_S
     most_missed = 10_000
 
     def head(self) -> int:

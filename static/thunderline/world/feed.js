@@ -21,7 +21,7 @@ const feed = (() => {
     const newer = box.querySelector("#feed-newer");
     const pause = box.querySelector("#feed-pause");
     const rest = box.querySelector("#feed-rest");
-    const nameOf = new Map(zones.map((zone) => [zone.id, zone.name]));
+    const nameOf = new Map();
     const kinds = new Set();
     let kept = []; // oldest first
     let waiting = []; // not told yet
@@ -97,6 +97,14 @@ const feed = (() => {
       rest.hidden = true;
     }
 
+    /** Zones that stories may be of. */
+    function meet(some) {
+      for (const { id, name } of some) {
+        if (!nameOf.has(id)) zoneBox.append(element("option", { value: id, textContent: name }));
+        nameOf.set(id, name);
+      }
+    }
+
     /** What the server wrote is where the feed begins, and where it goes on after polls wrote it meanwhile. */
     function read() {
       kept = [];
@@ -109,7 +117,7 @@ const feed = (() => {
       }
     }
 
-    for (const zone of zones) zoneBox.append(element("option", { value: zone.id, textContent: zone.name }));
+    meet(zones);
     read();
     box.querySelector("#feed-filters").hidden = pause.hidden = false;
     box.querySelector("#feed-filters").addEventListener("submit", (event) => event.preventDefault());
@@ -126,7 +134,7 @@ const feed = (() => {
     });
     setInterval(tell, 1000);
     return {
-      take, read,
+      take, read, meet,
       get size() {
         return kept.length + waiting.length;
       },

@@ -19,7 +19,7 @@ const worldMap = (() => {
     const map = {
       state, canvas, frames: 0, spent_ms: 0, shade: "temperature",
       chosen: { zone: -1, agent: -1 }, over: { zone: -1, agent: -1 },
-      redraw, repaint, fit, nearer, centre, at, sheetFor: () => figures.fitting(sheets, view.k), onView: () => {},
+      redraw, repaint, renew, fit, nearer, centre, at, sheetFor: () => figures.fitting(sheets, view.k), onView: () => {},
       get view() {
         return view;
       },
@@ -51,6 +51,15 @@ const worldMap = (() => {
       framed = true;
       by.call(zoom.transform, d3.zoomIdentity
         .translate((free - k * (box.left + box.right)) / 2, (height - k * (box.top + box.bottom)) / 2).scale(k));
+    }
+
+    /** The world anew; what is chosen stays chosen, if it is still there. */
+    function renew(drawn) {
+      const [zone, agent] = [state.zones[map.chosen.zone]?.id, state.ids[map.chosen.agent]];
+      state.renew(drawn);
+      map.chosen = { zone: state.zoneOf.get(zone) ?? -1, agent: state.known.get(agent) ?? -1 };
+      map.over = { zone: -1, agent: -1 };
+      repaint();
     }
 
     function nearer(factor) {

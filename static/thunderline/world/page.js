@@ -46,18 +46,41 @@
     // Read by who measures.
     window.watching = { map, state, stories };
 
-    live.follow(`world:${box.dataset.world}`, {
-      from: found.position,
-      onBatch(events) {
-        for (const event of events) {
-          state.apply(event);
-          stories.take(event);
-          if (event.event === "agent_ticked") beats.ticked();
-        }
-        if (state.changed) map.redraw();
-      },
-      onResync: () => location.reload(), // it was away for longer than can be made up for
-    });
+    let following = null;
+    follow(found.position);
+
+    function follow(from) {
+      following = live.follow(`world:${box.dataset.world}`, { from, onBatch: happened, onResync: renew });
+    }
+
+    function happened(events) {
+      for (const event of events) {
+        state.apply(event);
+        stories.take(event);
+        if (event.event === "agent_ticked") beats.ticked();
+      }
+      if (state.changed) map.redraw();
+    }
+
+    /** It was away for longer than can be made up for: go on from the world as it is now. */
+    async function renew() {
+      following.stop();
+      let drawn;
+      try {
+        drawn = await fetched(box.dataset.map);
+      } catch {
+        setTimeout(renew, AGAIN_MS);
+        return;
+      }
+      map.renew(drawn);
+      stories.meet(drawn.zones);
+      line();
+      polls.value = ""; // the stories that were missed come with the panels
+      htmx.trigger(document.body, "refresh");
+      told();
+      follow(drawn.position);
+    }
+
     live.follow("system:domain_tick", { onBatch: beats.beats });
     setInterval(() => {
       if (!document.hidden) pointer.refresh();

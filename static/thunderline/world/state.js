@@ -69,38 +69,52 @@ const worldState = (() => {
     return Math.hypot(a.x + share * dx - c.x, a.y + share * dy - c.y);
   }
 
+  const COLUMNS = {
+    zone: Int32Array, mood: Float32Array, energy: Float32Array, active: Uint8Array, there: Uint8Array,
+    x: Float32Array, y: Float32Array, // 0–100, within the zone
+    px: Float32Array, py: Float32Array, // on the map, now
+    fromX: Float32Array, fromY: Float32Array,
+    since: Float64Array, takes: Float32Array, // of the way it is on; takes 0: it stands
+  };
+
   function make(found) {
-    const { zones, ways, agents } = found;
-    layOut(zones, ways);
-    const zoneOf = new Map(zones.map((zone, i) => [zone.id, i]));
-    const known = new Map(agents.id.map((id, i) => [id, i]));
-    let capacity = Math.max(64, Math.ceil(agents.id.length * 1.25));
-    const state = {
-      world: found.world, zones, ways, zoneOf, known, n: agents.id.length, moving: 0, changed: true,
-      ids: agents.id, names: agents.name, activity: agents.activity,
-      zone: new Int32Array(capacity), mood: new Float32Array(capacity), energy: new Float32Array(capacity),
-      active: new Uint8Array(capacity), there: new Uint8Array(capacity),
-      x: new Float32Array(capacity), y: new Float32Array(capacity), // 0–100, within the zone
-      px: new Float32Array(capacity), py: new Float32Array(capacity), // on the map, now
-      fromX: new Float32Array(capacity), fromY: new Float32Array(capacity),
-      since: new Float64Array(capacity), takes: new Float32Array(capacity), // of the way it is on; takes 0: it stands
-      apply, advance, placeX, placeY,
-    };
-    const columns = Object.keys(state).filter((name) => ArrayBuffer.isView(state[name]));
-    for (let i = 0; i < state.n; i++) {
-      state.zone[i] = agents.zone[i];
-      state.mood[i] = agents.mood100[i] / 100;
-      state.energy[i] = agents.energy[i];
-      state.active[i] = agents.active[i];
-      state.there[i] = 1;
-      state.x[i] = agents.x10[i] / 10;
-      state.y[i] = agents.y10[i] / 10;
-      state.px[i] = placeX(i);
-      state.py[i] = placeY(i);
+    let [zones, zoneOf, known, capacity] = [[], null, null, 0];
+    const state = { apply, advance, placeX, placeY, renew };
+    renew(found);
+
+    /** Everything as the server has drawn it: nobody is on the way. Zones that are the same as before stay where they lie. */
+    function renew({ world, zones: drawn, ways, agents }) {
+      const before = new Map(zones.map(({ id, x, y, r }) => [id, { x, y, r }]));
+      if (drawn.length === before.size && drawn.every(({ id }) => before.has(id))) {
+        for (const zone of drawn) Object.assign(zone, before.get(zone.id));
+      } else {
+        layOut(drawn, ways);
+      }
+      zones = drawn;
+      zoneOf = new Map(zones.map((zone, i) => [zone.id, i]));
+      known = new Map(agents.id.map((id, i) => [id, i]));
+      capacity = Math.max(64, Math.ceil(agents.id.length * 1.25));
+      Object.assign(state, {
+        world, zones, ways, zoneOf, known, n: agents.id.length, moving: 0, changed: true, painted: true,
+        ids: agents.id, names: agents.name, activity: agents.activity,
+      });
+      for (const [name, Kind] of Object.entries(COLUMNS)) state[name] = new Kind(capacity);
+      for (let i = 0; i < state.n; i++) {
+        state.zone[i] = agents.zone[i];
+        state.mood[i] = agents.mood100[i] / 100;
+        state.energy[i] = agents.energy[i];
+        state.active[i] = agents.active[i];
+        state.there[i] = 1;
+        state.x[i] = agents.x10[i] / 10;
+        state.y[i] = agents.y10[i] / 10;
+        state.px[i] = placeX(i);
+        state.py[i] = placeY(i);
+      }
     }
+
     function grow() {
       capacity *= 2;
-      for (const name of columns) {
+      for (const name of Object.keys(COLUMNS)) {
         const larger = new state[name].constructor(capacity);
         larger.set(state[name]);
         state[name] = larger;

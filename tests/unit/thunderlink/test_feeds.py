@@ -33,6 +33,7 @@ class Numbers:
     """A source of nothing but numbers."""
 
     hint: str | None = "numbers"
+    pause_s = 0.04
     most_missed = 10_000
 
     def __init__(self, *numbers: int, head: int) -> None:
