@@ -180,10 +180,10 @@ def test_panels_are_polled_only_while_the_heart_is_silent(world: Any, page: Page
     page.on("request", lambda request: asked.append(request.url) if "hx-request" in request.headers else None)
     with page.expect_response("**/domains/*"):  # a heart that was silent beats: what changed meanwhile?
         beat()
-    page.clock.run_for(4500)
+    page.clock.run_for(4000)
     with page.expect_response("**/domains/*"):
-        page.clock.run_for(2000)
-    assert len(asked) == 2
+        page.clock.run_for(3100)
+    assert len(asked) in (2, 3)  # one or two polls after the fifth second; it would be four at least
 
 
 def test_the_tail_catches_up_after_the_server_was_away(
