@@ -98,6 +98,19 @@ def test_an_agent_is_followed_into_another_zone(page: Page) -> None:
     expect(page.locator("#panel-happened")).to_contain_text("Wander Holm came from")
 
 
+def test_a_memory_is_searched(page: Page) -> None:
+    make_agent(page, "Ida Fenn")
+    expect(page.locator(".ticks details")).not_to_have_count(0)
+    first = page.locator("#memories .remembered").first
+    while not first.is_visible():  # until it has lived through something that it keeps
+        page.wait_for_timeout(500)
+        page.reload()
+    remembered = first.inner_text()
+    page.get_by_label("Search the memories of Ida Fenn").fill(remembered)
+    expect(page.locator("#memories-how")).to_be_visible()
+    expect(page.locator("#memories .remembered").filter(has_text=remembered).first).to_be_visible()
+
+
 def test_what_a_subscriber_could_not_handle_is_sent_again(page: Page) -> None:
     make_agent(page, "Fetch Alder", every=1000)
     page.get_by_text("Move to…").click()
