@@ -85,6 +85,8 @@ class Input:
     """As events name who it was: `user:<name>`, `agent:<name>`, …"""
     token_agent: UUID | None = None
     """The agent for which the token was made that was shown, if one was; it may act whoever holds it."""
+    correlation_id: UUID | None = None
+    """Of what it is a part, as one batch has pushes of many."""
 
 
 @dataclass(slots=True)
@@ -215,7 +217,9 @@ class _Batch:
     def done(self, one: Input, verb: str, payload: Payload, answer: Answer) -> _Done:
         """What an input came to, with its event."""
         topic = zone_topic(self.zone.id, verb)
-        return _Done(answer, NewEvent(self.zone.stream, topic, payload, actor=one.by))
+        return _Done(
+            answer, NewEvent(self.zone.stream, topic, payload, actor=one.by, correlation_id=one.correlation_id)
+        )
 
     def tell(self, kind: str, text: str, weight: tuple[float, float], *, by: int | None, to: int | None = None) -> None:
         """Let those present notice it next tick. `weight` is importance and valence; `by` and `to` ordinals."""

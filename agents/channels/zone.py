@@ -15,6 +15,7 @@ from agents.actions import moves
 from agents.actions.inputs import Input
 from agents.channels import acting, admission, presence, pushes, snapshot
 from domains.thunderblock import guards
+from domains.thunderflow import context
 from domains.thundergate import scopes
 from domains.thunderlink.socket.following import Following, Joining
 from domains.thunderlink.socket.sources import Source, Stream
@@ -132,6 +133,7 @@ class ZoneChannel(Following):
             user=self.connection.user,
             by=self.connection.actor,
             token_agent=claims.agent_id if claims else None,
+            correlation_id=context.current().correlation_id,
         )
         return await pushes.of(hub).apply(self.zone_id, one, self._order)
 

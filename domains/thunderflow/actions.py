@@ -23,6 +23,7 @@ class NewEvent:
     topic: str
     payload: Payload
     actor: str | None = None
+    correlation_id: UUID | None = None
     causation_id: UUID | None = None
     priority: int = 0
 
@@ -62,7 +63,7 @@ def _rows(events: Sequence[NewEvent], seq: dict[str, int]) -> Iterator[bytes]:
         seq[event.stream] = number = seq[event.stream] + 1
         yield encoding.row(
             number,
-            encoding.shared(here.correlation_id, event.payload.version, event.priority),
+            encoding.shared(event.correlation_id or here.correlation_id, event.payload.version, event.priority),
             event.causation_id or here.causation_id,
             event.actor or here.actor,
             node,

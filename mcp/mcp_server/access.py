@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 
+from domains.origin import Origin
 from domains.thundergate import authentication, standing, tokens
 from domains.thundergate.access import ABOUT_ONE_AGENT, Identity, Via
 from domains.thundergate.errors import GateError
@@ -50,6 +51,10 @@ class Who:
     token_id: UUID | None = None
     door: str = "http"
     address: str = ""
+
+    def origin(self, request: str) -> Origin:
+        """Where what is asked for comes from, for the audit trail."""
+        return Origin("mcp", self.address, self.known.user.pk, self.known.credential, f"{request} by {self.door}")
 
 
 class Refused(Exception):

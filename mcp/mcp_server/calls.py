@@ -15,7 +15,6 @@ from django.db import transaction
 
 from agents.errors import AgentError
 from domains import tools
-from domains.origin import Origin
 from domains.thunderblock import guards
 from domains.thunderflow.actions import NewEvent, publish, publish_many
 from domains.thunderflow.context import acting
@@ -63,8 +62,7 @@ def run(who: Who, name: str, arguments: Mapping[str, Any], progress: Progress) -
     """Call a tool. Never raises: what goes wrong is an outcome."""
     started = time.perf_counter()
     tool = tools.get_for_people(name)
-    came = Origin("mcp", who.address, getattr(who.user, "pk", None), str(who.token_id or ""), f"{name} by {who.door}")
-    with acting(actor=who.actor, origin=came):
+    with acting(actor=who.actor, origin=who.origin(name)):
         try:
             found = _run(who, name, tool, dict(arguments), progress, started)
         except REFUSALS as error:

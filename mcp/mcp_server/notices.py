@@ -18,6 +18,7 @@ from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated, Serv
 
 from domains import sql
 from domains.thunderflow import queries as thunderflow
+from domains.thunderflow.context import afresh
 from domains.thunderflow.faults import AWAY
 from mcp_server import events, sdk, switches
 from mcp_server.resources import address
@@ -70,7 +71,8 @@ class Notices(InMemorySubscriptionBus):
     def _follow(self) -> None:
         if self._follower is None or self._follower.done():
             self._position = None
-            self._follower = asyncio.create_task(self._look_on())
+            with afresh():  # for all who listen
+                self._follower = asyncio.create_task(self._look_on())
 
     async def _look_on(self) -> None:
         """Look each second for as long as anybody listens."""

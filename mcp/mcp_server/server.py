@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from importlib.metadata import version
 from typing import Any
@@ -42,6 +42,7 @@ from mcp.types import (
 )
 
 from domains import tools
+from domains.thunderflow.context import acting
 from mcp_server import access, calls, completions, prompts, resources, sdk
 from mcp_server.access import Who
 from mcp_server.notices import Notices
@@ -93,15 +94,19 @@ class ThunderServer(MCPServer[Any]):
         who = sdk.scope_of(ctx).get(WHO, self.alone)
         token = _who.set(who)
         try:
-            if self.alone is not None:
-                await self._check_still(self.alone)
-            if who is not None and ctx.method in COUNTED:
-                await self._check_rate(who)
-            if ctx.method == "subscriptions/listen":
-                await self._check_listened(ctx, who)
-            return await call_next(ctx)
+            with acting(actor=who.actor, origin=who.origin(ctx.method)) if who is not None else nullcontext():
+                return await self._handled(ctx, who, call_next)
         finally:
             _who.reset(token)
+
+    async def _handled(self, ctx: ServerRequestContext[Any, Any], who: Who | None, call_next: Any) -> Any:
+        if self.alone is not None:
+            await self._check_still(self.alone)
+        if who is not None and ctx.method in COUNTED:
+            await self._check_rate(who)
+        if ctx.method == "subscriptions/listen":
+            await self._check_listened(ctx, who)
+        return await call_next(ctx)
 
     async def _check_still(self, who: Who) -> None:
         """Over pipes nobody closes a connection from here: it is looked at each time. Raises: MCPError."""

@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 from agents import actions
 from domains.thunderflow import queries as log
 from domains.thundergate import authentication, jwts, keys, tokens
+from domains.thundergate.audit import queries as audit
 from tests.factories import wake_domains
 from tests.mcp.clients import apart, call, refusal, session
 from tests.socket.server import StartServer, WebServer
@@ -365,6 +366,22 @@ def test_a_call_is_told_with_the_address_that_the_proxy_says(
     asyncio.run(_called(transport, server, forwarded))
     (told,) = log.latest(pattern="tools.called")
     assert (told.payload["address"], told.payload["door"]) == ("203.0.113.7", transport)
+
+
+@pytest.mark.parametrize("transport", ["http", "websocket"])
+def test_a_change_names_the_key_that_a_jwt_is_from(transport: str, server: WebServer, owner: Any, world: Any) -> None:
+    key = keys.issue(owner, name="robot", scopes=["tools:call", "zones:write"], by="tests")
+    claims = authentication.identify(key.secret).claims
+    assert claims is not None
+    asyncio.run(_made_zone(transport, server, jwts.exchange(claims, by="tests").access))
+    entry: Any = audit.entries(table="pac_zones").first()
+    assert (entry.action, entry.actor, entry.door, entry.address) == ("create", "user:owner", "mcp", "127.0.0.1")
+    assert (entry.user_id, entry.key_id, entry.request) == (owner.pk, str(key.id), f"zone_create by {transport}")
+
+
+async def _made_zone(transport: str, server: WebServer, token: str) -> None:
+    async with session(transport, server, token) as client:
+        await call(client, "zone_create", world="Harbour", name="Mill")
 
 
 async def _called(transport: str, server: WebServer, headers: dict[str, str]) -> None:

@@ -82,24 +82,23 @@ class Connection:
     @property
     def origin(self) -> Origin:
         """Where it comes from, for the audit trail."""
-        key_id = str(self.claims.key_id or self.claims.id) if self.claims else ""
-        return Origin("socket", self.who.address, self.user.pk, key_id)
+        return Origin("socket", self.who.address, self.user.pk, self.who.credential)
 
     async def run(self, receive: Receive) -> None:
         """Serve until the client is gone or is closed."""
         self.flow.limit(self.hub.limits.message_bytes)
         writer = asyncio.create_task(self._write())
         self.hub.add(self)
-        try:
-            with acting(actor=self.actor, origin=self.origin):
+        with acting(actor=self.actor, origin=self.origin):
+            try:
                 await self._read(receive)
-        finally:
-            self.closing = True
-            self.hub.remove(self)
-            for task in (writer, *self._busy):
-                task.cancel()
-            for joined in list(self.channels.values()):
-                await self._leave(joined)
+            finally:
+                self.closing = True
+                self.hub.remove(self)
+                for task in (writer, *self._busy):
+                    task.cancel()
+                for joined in list(self.channels.values()):
+                    await self._leave(joined)
 
     # --- Out -------------------------------------------------------------------------------------------------
 
@@ -197,7 +196,9 @@ class Connection:
 
     async def _take_message(self, message: Message, within: bool) -> None:
         if within or message.event == "phx_leave":
-            await self._dispatch(message)
+            asked = replace(self.origin, request=f"{message.event} {message.topic}")
+            with acting(correlation_id=new_id(), origin=asked):  # of its own, as each request of HTTP has
+                await self._dispatch(message)
         else:
             self._refuse(message, Refusal("rate_limited", "too many messages; slow down"))
 

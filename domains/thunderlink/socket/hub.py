@@ -21,6 +21,7 @@ from django.utils import timezone
 from redis import RedisError
 
 from domains.thunderflow import hints
+from domains.thunderflow.context import afresh
 from domains.thunderflow.faults import told
 from domains.thundergate import tokens
 from domains.thundergate.events import STREAM as SECURITY
@@ -90,7 +91,8 @@ class Hub:
     def service(self, name: str, make: Callable[[], T]) -> T:
         """What channels share in this process, made when it is first asked for."""
         if name not in self.services:
-            self.services[name] = make()
+            with afresh():  # it serves all, and is not the doing of who came first
+                self.services[name] = make()
         return self.services[name]
 
     def at_end(self, close: Callable[[], Coroutine[Any, Any, Any]]) -> None:
@@ -99,7 +101,8 @@ class Hub:
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Let something run beside; what fails is logged."""
-        task = asyncio.create_task(work)
+        with afresh():
+            task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
