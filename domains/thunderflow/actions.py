@@ -14,6 +14,9 @@ from domains import sql
 from domains.thunderflow import context, encoding, hints
 from domains.thunderflow.payloads import Payload
 
+BEGIN = "SELECT name, seq FROM event_begin(%s::text[], %s::bigint[])"
+"""Moves the counters of streams, locked until the commit."""
+
 
 @dataclass(slots=True)
 class NewEvent:
@@ -42,13 +45,18 @@ def publish_many(events: Sequence[NewEvent]) -> dict[str, int]:
     if not events:
         return {}
     counts = Counter([event.stream for event in events])
-    rows = sql.fetch_rows(
-        "SELECT name, seq FROM event_begin(%s::text[], %s::bigint[])", [list(counts), list(counts.values())]
-    )
-    last = dict(rows)
-    transaction.on_commit(partial(hints.tell, last))
-    sql.copy_encoded("events", encoding.COLUMNS, _rows(events, {name: seq - counts[name] for name, seq in rows}))
+    last = dict(sql.fetch_rows(BEGIN, [list(counts), list(counts.values())]))
+    append(events, {stream: seq - counts[stream] for stream, seq in last.items()})
     return last
+
+
+def append(events: Sequence[NewEvent], seq: dict[str, int]) -> None:
+    """Append events to streams whose counters this transaction has moved already, by `event_begin`.
+
+    `seq` holds how far each stream was before, and afterwards how far it is.
+    """
+    sql.copy_encoded("events", encoding.COLUMNS, _rows(events, seq))
+    transaction.on_commit(partial(hints.tell, seq))
 
 
 def forget_unused(streams: Sequence[str]) -> None:
@@ -57,7 +65,7 @@ def forget_unused(streams: Sequence[str]) -> None:
 
 
 def _rows(events: Sequence[NewEvent], seq: dict[str, int]) -> Iterator[bytes]:
-    """Each event's row; `seq` holds how far each stream was before."""
+    """Each event's row; `seq` moves on with them."""
     here, node = context.current(), context.node()
     for event in events:
         seq[event.stream] = number = seq[event.stream] + 1

@@ -59,8 +59,8 @@ def put(
 def put_many(puts: Sequence[Put], *, by: str, operator: bool = False) -> list[Entry]:
     """Put entries in this order, all or none. Returns them as they were put, with their versions.
 
-    A namespace that is not there is made, and belongs to who puts first. An operator may write everywhere. Five
-    queries and one for new namespaces, however many entries. Raises: BadKey, BadValue, VersionConflict, AccessDenied.
+    A namespace that is not there is made, and belongs to who puts first. An operator may write everywhere. Two
+    queries and a COPY, however many entries. Raises: BadKey, BadValue, VersionConflict, AccessDenied.
     """
     encoded = [check(one, by) for one in puts]
     with transaction.atomic():

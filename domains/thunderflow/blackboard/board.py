@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from domains import sql
-from domains.thunderflow.actions import NewEvent, forget_unused, publish_many
+from domains.thunderflow.actions import NewEvent, append, forget_unused
 from domains.thunderflow.blackboard import events
 from domains.thunderflow.blackboard.errors import AccessDenied, NotFound, VersionConflict
 from domains.thunderflow.blackboard.keys import namespace_of
@@ -20,31 +20,27 @@ from domains.thunderflow.blackboard.queries import Entry, Namespace
 SWEEPER = "system"
 
 # Nothing is counted yet; the counters are locked, and made where there are none. Whoever waits here holds nothing else.
-LOCK = "SELECT name, seq FROM event_begin(%s::text[], %s::bigint[])"
-
-# In a statement after the lock: it sees what the one waited for has committed.
-LOOK = """
-SELECT u.key, statement_timestamp(), e.version, e.author, e.expires_at <= statement_timestamp(), n.owner, n.writers
-FROM unnest(%s::text[]) AS u (key)
-LEFT JOIN blackboard_entries e ON e.key = u.key
-LEFT JOIN blackboard_namespaces n ON n.name = split_part(u.key, '.', 1)
+OPEN = """
+SELECT key, looked_at, seq, version, author, expired, owner, writers FROM blackboard_open(%s::text[])
 """
 
+# Counters and rows at once. No key is both put and taken away.
 WRITE = """
-INSERT INTO blackboard_entries (key, value, version, author, expires_at, updated_at)
-SELECT u.key, u.value::json, u.version, u.author, u.expires_at, u.updated_at
-FROM unnest(%s::text[], %s::text[], %s::int8[], %s::text[], %s::timestamptz[], %s::timestamptz[])
-     AS u (key, value, version, author, expires_at, updated_at)
-ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version, author = excluded.author,
-    expires_at = excluded.expires_at, updated_at = excluded.updated_at
-"""
-
-REMOVE = "DELETE FROM blackboard_entries WHERE key = ANY(%s)"
-
-WRITE_NAMESPACES = """
-INSERT INTO blackboard_namespaces (name, owner, writers)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[])
-ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, writers = excluded.writers, updated_at = now()
+WITH gone AS (
+    DELETE FROM blackboard_entries WHERE key = ANY(%s)
+), ruled AS (
+    INSERT INTO blackboard_namespaces (name, owner, writers)
+    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[])
+    ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, writers = excluded.writers, updated_at = now()
+), put AS (
+    INSERT INTO blackboard_entries (key, value, version, author, expires_at, updated_at)
+    SELECT u.key, u.value::json, u.version, u.author, u.expires_at, u.updated_at
+    FROM unnest(%s::text[], %s::text[], %s::int8[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+         AS u (key, value, version, author, expires_at, updated_at)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version, author = excluded.author,
+        expires_at = excluded.expires_at, updated_at = excluded.updated_at
+)
+SELECT name, seq FROM event_begin(%s::text[], %s::bigint[])
 """
 
 
@@ -58,14 +54,12 @@ class Lying:
 
 
 class Board:
-    """Changes are made in memory, in order, and written at the end by one statement of each kind.
+    """Changes are made in memory, in order, and written at the end, all at once.
 
     Needs an open transaction from its making to `write`.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
-        wanted = sorted(set(keys))
-        streams = {events.stream(name): name for name in map(namespace_of, wanted)}
         self.lying: dict[str, Lying | None] = {}
         self.namespaces: dict[str, Namespace] = {}
         self.changed: dict[str, tuple[Entry, str] | None] = {}
@@ -73,17 +67,16 @@ class Board:
         self.made: dict[str, Namespace] = {}
         self.told: dict[str, list[NewEvent]] = defaultdict(list)
         self.seq: dict[str, int] = {}
-        if wanted:
-            locked = sql.fetch_rows(LOCK, [list(streams), [0] * len(streams)])
-            self.seq = {streams[name]: seq for name, seq in locked}
-            self._look(wanted)
+        if wanted := sorted(set(keys)):
+            self._open(wanted)
 
-    def _look(self, wanted: list[str]) -> None:
-        for key, now, version, author, expired, owner, writers in sql.fetch_rows(LOOK, [wanted]):
+    def _open(self, wanted: list[str]) -> None:
+        for key, now, seq, version, author, expired, owner, writers in sql.fetch_rows(OPEN, [wanted]):
             self.now: datetime = now
             self.lying[key] = Lying(version, author, bool(expired)) if version else None
+            name = namespace_of(key)
+            self.seq[name] = seq
             if owner is not None:
-                name = namespace_of(key)
                 self.namespaces[name] = Namespace(name, owner, writers)
 
     def put(
@@ -168,20 +161,25 @@ class Board:
         self.told[stream].append(NewEvent(stream, events.topic(payload.key), payload, actor=by))
 
     def write(self) -> None:
-        """Tell the events and write what they say. Up to five queries, and one where all was refused."""
-        publish_many([event for told in self.told.values() for event in told])
+        """Write what was changed, and tell it. One statement more where all was refused."""
+        if told := [event for each in self.told.values() for event in each]:
+            self._write(told)
         if unused := [events.stream(name) for name, seq in self.seq.items() if not seq and name not in self.namespaces]:
             forget_unused(unused)
-        if self.made:
-            sql.execute(WRITE_NAMESPACES, _columns((n.name, n.owner, n.writers) for n in self.made.values()))
-        there = [of for of in self.changed.values() if of is not None]
+
+    def _write(self, told: list[NewEvent]) -> None:
         gone = [key for key, of in self.changed.items() if of is None]
-        if gone:
-            sql.execute(REMOVE, [gone])
-        if there:
-            rows = ((e.key, json, e.version, e.author, e.expires_at, e.updated_at) for e, json in there)
-            sql.execute(WRITE, _columns(rows))
+        ruled = [(of.name, of.owner, of.writers) for of in self.made.values()]
+        put = [
+            (e.key, json, e.version, e.author, e.expires_at, e.updated_at)
+            for e, json in filter(None, self.changed.values())
+        ]
+        counts = Counter([event.stream for event in told])
+        last = sql.fetch_rows(
+            WRITE, [gone, *_columns(ruled, 3), *_columns(put, 6), list(counts), list(counts.values())]
+        )
+        append(told, {stream: seq - counts[stream] for stream, seq in last})
 
 
-def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _columns(rows: Sequence[tuple[Any, ...]], many: int) -> list[list[Any]]:
+    return [[row[n] for row in rows] for n in range(many)]
