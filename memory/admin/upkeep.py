@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -42,6 +46,23 @@ class UnlinkedMemoryAdmin(Log, ModelAdmin):
         return links.to("memory.memorynode", row.pk)
 
 
+class ComparedFilter(admin.SimpleListFilter):
+    """Whether upkeep has come to a memory."""
+
+    title = "compared"
+    parameter_name = "compared"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Yes and no."""
+        return [("1", "Yes"), ("0", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[MemoryForm]) -> QuerySet[MemoryForm]:
+        """Those."""
+        if (asked := self.value()) not in ("0", "1"):
+            return queryset
+        return queryset.filter(form__isnull=asked == "0")
+
+
 @admin.register(MemoryForm)
 class MemoryFormAdmin(OfAgents, ModelAdmin):
     """Which memories have been compared with others: no words of theirs."""
@@ -49,7 +70,7 @@ class MemoryFormAdmin(OfAgents, ModelAdmin):
     agent_path = "agent_id"
     list_display = ["shown_memory", "shown_agent", "compared"]
     list_display_links = None
-    list_filter = [("form", admin.EmptyFieldListFilter)]
+    list_filter = [ComparedFilter]
     ordering = ["-memory_id"]
     sortable_by = ()
 

@@ -208,6 +208,18 @@ def test_a_list_costs_the_same_for_twenty_rows_as_for_one(costs: Costs, monkeypa
     assert lists(MANY) == lists(1)
 
 
+@pytest.mark.timeout(600)  # a page for each choice of each filter
+def test_every_choice_of_every_filter_opens(as_operator: Client) -> None:
+    some_of_everything()
+    for model in registered():
+        shown = as_operator.get(address(model), WHOLE.get(model._meta.label_lower, {}))
+        listed = shown.context["cl"]
+        choices = [choice["query_string"] for each in listed.filter_specs for choice in each.choices(listed)]
+        for query in {*choices, "?_facets=True"}:
+            answer = as_operator.get(address(model) + query, follow=True)
+            assert answer.status_code == 200, (model, query)
+
+
 # --- Who sees what -------------------------------------------------------------------------------------------
 
 OF_THE_SYSTEM = {
