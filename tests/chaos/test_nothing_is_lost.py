@@ -84,6 +84,8 @@ class Disturbed:
         program, _, child = what.partition(" ")
         try:
             process = psutil.Process(self.system.pids()[program])
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return None
             assert self.system._owns(process)
             if not child:
                 return process
