@@ -131,7 +131,12 @@ async def _serve(server: ModelServer, listening: Future[Callable[[], None]]) -> 
             listening.set_exception(error)
         raise
     finally:
+        lines = [each.transport for each in runner.server.connections] if runner.server else []
         await runner.cleanup()
+        for line in lines:
+            if line is not None:
+                line.abort()  # closing waits for readers, and some read no more
+        await asyncio.sleep(0)  # they are gone in the loop's next round
 
 
 # --- behaviours ------------------------------------------------------------------------------------------------------
