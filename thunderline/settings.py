@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from celery.schedules import schedule
 from kombu import Queue
 
-from thunderline import embedded, multiprocess
+from thunderline import embedded, logs, multiprocess
 from thunderline.api.about import REST_DOCUMENT
 from thunderline.config import BASE_DIR, config, mail
 from thunderline.secret import secret_key
@@ -269,8 +269,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{asctime} {levelname:7} {name}: {message}", "style": "{"}},
-    "filters": {"secrets": {"()": "domains.thundergate.masking.MaskSecrets"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["secrets"]}},
+    "filters": {
+        "secrets": {"()": "domains.thundergate.masking.MaskSecrets"},
+        "refusals": {"()": "django.utils.log.CallbackFilter", "callback": logs.refusal_in_a_line},
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["refusals", "secrets"]}
+    },
     "root": {"handlers": ["console"], "level": CONFIG.log_level},
     "loggers": {name: {"level": "WARNING"} for name in ("axes", "daphne", "django.channels.server", "httpx2")},
 }
