@@ -304,7 +304,7 @@ class OneAgent(Door):
         return answer(request, agent_id)
 
     @operation(
-        "agents_update", "Change an agent", tag="agents", scope="agents:write", permission="agents.change_agent",
+        "agents_update", "Change an agent", tag="agents", scope="agents:write",
         ids={"agent_id": EXAMPLE_ID}, body=AgentChange, answer=Agent,
         sends={"description": "A mapmaker who has seen the sea.", "openness": 0.95}, shows=EXAMPLE, versioned=True,
         conditional=True, errors=[409],
@@ -329,7 +329,7 @@ class OneAgent(Door):
         return answer(request, agent_id)
 
     @operation(
-        "agents_archive", "Archive an agent", tag="agents", scope="agents:write", permission="agents.delete_agent",
+        "agents_archive", "Archive an agent", tag="agents", scope="agents:write",
         ids={"agent_id": EXAMPLE_ID}, status=204, errors=[409],
     )  # fmt: skip
     def delete(self, request: Any, agent_id: UUID) -> Response:

@@ -21,7 +21,6 @@ EXAMPLE_MOD = {
     "name": "sea legs", "kind": "stat_boost", "effects": {"stat_modifiers": {"energy": 10.0}}, "applied_tick": 1190,
     "expires_tick": 1490,
 }  # fmt: skip
-CHANGE = "agents.change_agent"
 
 
 class Reason(requests.Given):
@@ -57,7 +56,7 @@ class ActivateAgent(Door):
     domain = "thunderpac"
 
     @operation(
-        "agents_activate", "Wake an agent", tag="agents", scope="agents:write", permission=CHANGE, ids=IDS,
+        "agents_activate", "Wake an agent", tag="agents", scope="agents:write", ids=IDS,
         answer=agent_doors.Agent, shows=agent_doors.EXAMPLE, versioned=True, errors=[409],
     )  # fmt: skip
     def post(self, request: Any, agent_id: UUID) -> Response:
@@ -71,7 +70,7 @@ class SuspendAgent(Door):
     domain = "thunderpac"
 
     @operation(
-        "agents_suspend", "Suspend an agent", tag="agents", scope="agents:write", permission=CHANGE, ids=IDS,
+        "agents_suspend", "Suspend an agent", tag="agents", scope="agents:write", ids=IDS,
         body=Reason, answer=agent_doors.Agent, sends={"reason": "it keeps the whole harbour awake"},
         shows={**agent_doors.EXAMPLE, "lifecycle": "suspended"}, versioned=True, errors=[409],
     )  # fmt: skip
@@ -86,7 +85,7 @@ class UnarchiveAgent(Door):
     domain = "thunderpac"
 
     @operation(
-        "agents_unarchive", "Bring an archived agent back", tag="agents", scope="agents:write", permission=CHANGE,
+        "agents_unarchive", "Bring an archived agent back", tag="agents", scope="agents:write",
         ids=IDS, answer=agent_doors.Agent, shows={**agent_doors.EXAMPLE, "lifecycle": "dormant"}, versioned=True,
         errors=[409],
     )  # fmt: skip
@@ -101,7 +100,7 @@ class TickAgent(Door):
     domain = "thunderpac"
 
     @operation(
-        "agents_tick", "Make an agent tick now", tag="agents", scope="agents:write", permission=CHANGE, ids=IDS,
+        "agents_tick", "Make an agent tick now", tag="agents", scope="agents:write", ids=IDS,
         answer=Ticked, shows={"agent_id": agent_doors.EXAMPLE_ID, "tick_number": 41}, errors=[409], heavy=True,
     )  # fmt: skip
     def post(self, request: Any, agent_id: UUID) -> Response:
@@ -128,7 +127,7 @@ class AgentMods(Door):
         return reply(Mods(results=[_shape(mod) for mod in queries.mods(agent_id)]))
 
     @operation(
-        "mods_apply", "Put a mod on an agent", tag="agents", scope="agents:write", permission=CHANGE, ids=IDS,
+        "mods_apply", "Put a mod on an agent", tag="agents", scope="agents:write", ids=IDS,
         body=ModSpec, answer=ModIn, status=201, repeatable=True, shows=EXAMPLE_MOD,
         sends={"name": "sea legs", "kind": "stat_boost", "effects": {"stat_modifiers": {"energy": 10}},
                "duration": 300},
@@ -144,7 +143,7 @@ class OneMod(Door):
     domain = "thunderpac"
 
     @operation(
-        "mods_remove", "Take a mod off an agent", tag="agents", scope="agents:write", permission=CHANGE,
+        "mods_remove", "Take a mod off an agent", tag="agents", scope="agents:write",
         ids={**IDS, "name": {"schema": {"type": "string", "minLength": 1, "maxLength": 100}, "example": "sea legs"}},
         status=204,
     )  # fmt: skip

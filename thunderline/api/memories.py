@@ -239,7 +239,7 @@ class Memories(Door):
 
     @operation(
         "memories_store", "Let an agent remember something", tag="memories", scope="memory:write",
-        permission="memory.add_memorynode", ids=IDS, body=NewMemoryIn, answer=Memory, status=201, repeatable=True,
+        ids=IDS, body=NewMemoryIn, answer=Memory, status=201, repeatable=True,
         sends={"content": EXAMPLE["content"], "kind": "semantic", "importance": 0.8, "tags": ["knots"]},
         shows=EXAMPLE,
     )  # fmt: skip
@@ -288,7 +288,7 @@ class OneMemory(Door):
 
     @operation(
         "memories_close", "Let a memory hold no longer", tag="memories", scope="memory:write",
-        permission="memory.delete_memorynode", ids=ONE, status=204,
+        ids=ONE, status=204,
     )  # fmt: skip
     def delete(self, request: Any, agent_id: UUID, memory_id: UUID) -> Response:
         """From now on it is not found any more; `as_of` an earlier instant it is. Nothing is removed."""

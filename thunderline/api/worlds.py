@@ -148,7 +148,7 @@ class OneWorld(Door):
         return _answer(request, world_id)
 
     @operation(
-        "worlds_update", "Change a world", tag="worlds", scope="worlds:write", permission="zones.change_world",
+        "worlds_update", "Change a world", tag="worlds", scope="worlds:write",
         ids={"world_id": EXAMPLE_ID}, body=WorldChange, answer=World, sends={"access": "open", "rate": 2.0},
         shows=EXAMPLE, versioned=True, conditional=True, errors=[409],
     )  # fmt: skip
@@ -170,7 +170,7 @@ class PauseWorld(Door):
     domain = "thundergrid"
 
     @operation(
-        "worlds_pause", "Stop a world's clock", tag="worlds", scope="worlds:write", permission="zones.change_world",
+        "worlds_pause", "Stop a world's clock", tag="worlds", scope="worlds:write",
         ids={"world_id": EXAMPLE_ID}, answer=World, shows={**EXAMPLE, "status": "paused"}, versioned=True,
     )  # fmt: skip
     def post(self, request: Any, world_id: UUID) -> Response:
@@ -184,7 +184,7 @@ class ResumeWorld(Door):
 
     @operation(
         "worlds_resume", "Let a world's clock go on", tag="worlds", scope="worlds:write",
-        permission="zones.change_world", ids={"world_id": EXAMPLE_ID}, answer=World, shows=EXAMPLE, versioned=True,
+        ids={"world_id": EXAMPLE_ID}, answer=World, shows=EXAMPLE, versioned=True,
     )  # fmt: skip
     def post(self, request: Any, world_id: UUID) -> Response:
         """Heartbeats move it again."""
@@ -197,7 +197,7 @@ class StepWorld(Door):
 
     @operation(
         "worlds_step", "Let a world go on by some ticks", tag="worlds", scope="worlds:write",
-        permission="zones.change_world", ids={"world_id": EXAMPLE_ID}, body=Steps, answer=World, sends={"ticks": 10},
+        ids={"world_id": EXAMPLE_ID}, body=Steps, answer=World, sends={"ticks": 10},
         shows=EXAMPLE, status=202, versioned=True, heavy=True,
     )  # fmt: skip
     def post(self, request: Any, world_id: UUID, body: Steps) -> Response:

@@ -179,7 +179,7 @@ class Zones(Door):
         return reply(page)
 
     @operation(
-        "zones_create", "Make a zone", tag="zones", scope="zones:write", permission="zones.add_zone", body=NewZone,
+        "zones_create", "Make a zone", tag="zones", scope="zones:write", body=NewZone,
         answer=Zone, status=201, sends={"world_id": world_doors.EXAMPLE_ID, "name": "Market", "capacity": 200},
         shows=EXAMPLE, versioned=True, repeatable=True, errors=[404, 409],
     )  # fmt: skip
@@ -208,7 +208,7 @@ class OneZone(Door):
         return _answer(request, zone_id)
 
     @operation(
-        "zones_update", "Change a zone", tag="zones", scope="zones:write", permission="zones.change_zone",
+        "zones_update", "Change a zone", tag="zones", scope="zones:write",
         ids={"zone_id": EXAMPLE_ID}, body=ZoneChange, answer=Zone, sends={"capacity": 300, "closed": False},
         shows=EXAMPLE, versioned=True, conditional=True,
     )  # fmt: skip
@@ -223,7 +223,7 @@ class OneZone(Door):
         return _answer(request, zone_id)
 
     @operation(
-        "zones_close", "Close a zone", tag="zones", scope="zones:write", permission="zones.change_zone",
+        "zones_close", "Close a zone", tag="zones", scope="zones:write",
         ids={"zone_id": EXAMPLE_ID}, status=204,
     )  # fmt: skip
     def delete(self, request: Any, zone_id: UUID) -> Response:

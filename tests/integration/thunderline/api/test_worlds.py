@@ -45,8 +45,7 @@ def test_only_who_governs_a_world_changes_it() -> None:
     owner, other = make_user("owner"), make_user("other")
     world = make_world("Open", zones=1, agents=0, access="open", by=owner)
     address = f"worlds/{world.pk}"
-    problem(Api(owner).post(f"{address}/pause"), 403, "access_denied")  # the permission is not granted
-    assert Api(grant(owner, "zones.change_world")).post(f"{address}/pause").status_code == 200
+    assert Api(owner).post(f"{address}/pause").status_code == 200
     problem(Api(grant(other, "zones.change_world")).post(f"{address}/resume"), 403, "access_denied")
     assert queries.world("Open").status == "paused"
 
