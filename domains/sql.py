@@ -6,8 +6,9 @@ JSON columns take plain Python values here (encoded by orjson) and come back dec
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -118,12 +119,29 @@ def copy(table: str, columns: Mapping[str, str], rows: Iterable[Sequence[object]
 
 
 def copy_encoded(table: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
-    """COPY rows that are encoded already, each as its number of fields and the fields of a binary COPY."""
-    require_transaction(f"COPY into {table}")
-    data = b"".join((_COPY_HEADER, *rows, _COPY_END))  # before the COPY begins: a row that cannot be made sends nothing
-    with psycopg.Cursor(raw()) as cursor, cursor.copy(_copying(table, tuple(columns))) as stream:
-        stream.write(data)
+    """COPY rows that are encoded already, each as its number of fields and the fields of a binary COPY.
 
+    By several statements: the server reads what some rows are while the next ones are made.
+    """
+    require_transaction(f"COPY into {table}")
+    statement, left = _copying(table, tuple(columns)), iter(rows)
+    data = _joined(left)
+    with psycopg.Cursor(raw()) as cursor:
+        while data:
+            with cursor.copy(statement) as stream:
+                stream.write(data)
+                data = _joined(left)
+
+
+def _joined(rows: Iterator[bytes]) -> bytes:
+    """The next rows as one whole COPY; nothing when there are no more."""
+    data = b"".join(islice(rows, _COPIED_AT_ONCE))
+    return data and b"".join((_COPY_HEADER, data, _COPY_END))
+
+
+# PostgreSQL holds on to the table's description for each row of a binary COPY that it has not written yet, up to a
+# thousand, and finds those holds by going through them: a tenth of what a thousand rows take.
+_COPIED_AT_ONCE = 125
 
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"

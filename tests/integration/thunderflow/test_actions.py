@@ -4,6 +4,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from django.db import transaction
 from pydantic import BaseModel
 
 from domains.thunderflow import context, queries
@@ -103,6 +104,24 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_publishing_takes_two_statements_however_many_there_are(count: int, statements: list[str]) -> None:
     publish_many([told(f"test:{n % 7}", n) for n in range(count)])
     assert len(statements) == 2
+
+
+def test_what_takes_several_statements_is_one_row_of_events() -> None:
+    publish_many([told(f"test:{n % 2}", n) for n in range(1001)])
+    for stream in range(2):
+        events = queries.read_stream(f"test:{stream}", after=0, limit=1001)
+        assert [event.payload["what"] for event in events] == list(range(stream, 1001, 2))
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        assert sorted(event.at for event in events) == [event.at for event in events]
+
+
+def test_a_late_event_that_cannot_be_written_leaves_none_behind() -> None:
+    events = [told("test:1", n) for n in range(400)]
+    events[399] = told("test:1", object())
+    with pytest.raises(TypeError), transaction.atomic():
+        publish_many(events)
+    assert stored("test:1") == []
+    assert publish(told("test:1", "after")) == 1
 
 
 def test_payloads_of_every_json_kind_come_back() -> None:
