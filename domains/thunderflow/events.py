@@ -44,7 +44,7 @@ class DeadLettersResolved(Payload):
 
 
 class SubscriptionChanged(Payload):
-    """An operator paused, resumed or rewound a subscription, or code declared it."""
+    """An operator paused, resumed or rewound a subscription, or code declared it, or none does any more."""
 
     topic: ClassVar[str] = "system.subscription_changed"
     subscription: str

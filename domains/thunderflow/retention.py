@@ -8,15 +8,16 @@ from domains import sql
 from domains.leaves import Leaf, LeafStore
 from domains.retention import Holder, Limits, Piece, register
 from domains.thunderflow import queries
-from domains.thunderflow.subscribers.leases import IN_USE
+from domains.thunderflow.subscribers.leases import in_use
 
 # The first position that each subscription still needs. One that no code declares holds nothing, unless it is paused or
-# somebody works at it, whatever others declare. A dead letter has its event with it.
+# somebody worked at it within a day, whatever others declare: its machine may only be away. A dead letter has its event
+# with it.
 NEEDS = f"""
 SELECT s.name, least(
     coalesce((SELECT min(c.position) FROM event_cursors c WHERE c.subscription_id = s.id), 0) + 1,
     (SELECT min(p.position) FROM event_parked_streams p WHERE p.subscription_id = s.id))
-FROM event_subscriptions s WHERE s.declared OR s.paused OR {IN_USE} ORDER BY s.name
+FROM event_subscriptions s WHERE s.declared OR s.paused OR {in_use("1 day")} ORDER BY s.name
 """
 
 

@@ -287,7 +287,7 @@ class BreakerAdmin(Log, ModelAdmin):
 class FollowerAdmin(Log, Lasting, ModelAdmin):
     """Processes that let subscribers have their events."""
 
-    list_display = ["__str__", "node", "pid", "seen_at"]
+    list_display = ["__str__", "node", "pid", "serves", "seen_at"]
     search_fields = ["node"]
     search_help_text = "Part of a node's name"
 

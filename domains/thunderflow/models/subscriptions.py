@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -146,6 +147,9 @@ class Follower(models.Model):
     id = models.UUIDField(primary_key=True)
     node = models.CharField(max_length=200)
     pid = models.IntegerField()
+    serves = ArrayField(
+        models.CharField(max_length=100), default=list, db_default=[], help_text="Subscribers that its code declares."
+    )
     seen_at = models.DateTimeField()
 
     class Meta:

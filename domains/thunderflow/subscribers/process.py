@@ -136,7 +136,7 @@ class Process:
                 leases.declare(self.subscribers.values())
                 self._settle_shards()
                 self._declared_at = time.monotonic()
-            self._hold(leases.turn(self.id, list(self.subscribers), self.workers, greedy=greedy))
+            self._hold(leases.turn(self.id, list(self.subscribers), greedy=greedy))
             return True
         except AWAY as error:
             logger.warning("the database is away: %s", error)
@@ -203,14 +203,29 @@ class Process:
             worker.woken.set()
 
     def _end(self) -> None:
+        """Stop, and let others have each shard as soon as what is under way there is done."""
         self._stopping = True
         for worker in self.workers.values():
             worker.stop()
         deadline = time.monotonic() + STOP_S
-        for worker in [*self.workers.values(), *self._leaving]:
-            worker.join(max(0.0, deadline - time.monotonic()))
+        kept: set[tuple[UUID, int]] | None = None
+        while time.monotonic() < deadline and (busy := self._busy()):
+            if busy != kept:
+                self._leave(busy)
+            kept = busy
+            time.sleep(WATCH_S)
+        self._leave(set())
+        connection.close()
+
+    def _busy(self) -> set[tuple[UUID, int]]:
+        """Shards at which something is still under way."""
+        working = [worker.shard for worker in (*self.workers.values(), *self._leaving) if worker.is_alive()]
+        return {(shard.subscription_id, shard.shard) for shard in working}
+
+    def _leave(self, busy: set[tuple[UUID, int]]) -> None:
+        """Let others have all but these."""
         try:
-            leases.leave(self.id)
+            leases.leave(self.id, but=busy)
         except AWAY as error:
             logger.warning("the leases run out by themselves: %s", error)
-        connection.close()
+            connection.close()

@@ -14,13 +14,14 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from domains.thunderflow import queries
-from domains.thunderflow.models import Cursor, DeadLetter, Follower, Lease, Subscription
+from domains.thunderflow.models import Cursor, DeadLetter, Follower, Lease, ParkedStream, Subscription
 from domains.thunderflow.patterns import BadPattern
 from domains.thunderflow.queries import StoredEvent
-from domains.thunderflow.subscribers import Subscriber, actions, leases
+from domains.thunderflow.subscribers import RetryPolicy, Subscriber, actions, leases
 from domains.thunderflow.subscribers import declared as registry
+from domains.thunderflow.subscribers import process as process_module
 from domains.thunderflow.subscribers import queries as standing
-from domains.thunderflow.subscribers.process import Process
+from domains.thunderflow.subscribers.process import Process, TooManyHung
 from domains.thunderflow.subscribers.replay import replay
 from tests.integration.thunderflow.following import QUICK, tell, tell_some
 from tests.integration.thunderflow.told import told
@@ -102,6 +103,70 @@ def test_processes_share_the_shards_and_take_over_from_those_that_are_gone() -> 
             eventually(lambda: len(seen.whats) == 40)
         eventually(lambda: len(first.workers) == 4, seconds=leases.LEASE_S + 5)
     assert sorted(seen.whats, key=int) == [str(n) for n in range(40)]
+
+
+def test_beside_a_process_of_other_code_every_subscriber_has_its_events() -> None:
+    old, new = Seen(), Seen()
+    tell(*(told(f"s{n}", str(n)) for n in range(40)))
+    with (
+        running(declared(old, "old", shards=4)),
+        running(declared(old, "old", shards=4), declared(new, "new", shards=4)),
+    ):
+        eventually(lambda: len(new.whats) == 40 and len(old.whats) == 40)
+    assert sorted(old.whats) == sorted(new.whats)
+
+
+class Stuck:
+    """A handler that does not return until it is let go."""
+
+    def __init__(self) -> None:
+        self.entered, self.release = threading.Event(), threading.Event()
+
+    def __call__(self, events: Sequence[StoredEvent]) -> None:
+        self.entered.set()
+        self.release.wait(60)
+
+
+def held() -> set[str]:
+    return set(Lease.objects.filter(holder__isnull=False).values_list("subscription__name", flat=True))
+
+
+def test_a_process_that_ends_lets_others_have_what_is_not_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_module, "STOP_S", 60.0)
+    stuck = Stuck()
+    tell_some("a", "1")
+    with running(declared(Seen(), "quick", shards=3), declared(stuck, "slow")) as process:
+        try:
+            assert stuck.entered.wait(30)
+            eventually(lambda: held() == {"quick", "slow"}, 30)
+            process.stop()
+            eventually(lambda: held() == {"slow"}, 30)
+            assert not Follower.objects.exists()
+            assert Cursor.objects.get(subscription__name="slow").position == 0
+        finally:
+            stuck.release.set()
+    assert held() == set()
+    assert Cursor.objects.get(subscription__name="slow").handled == 1
+
+
+def test_a_process_in_which_too_much_hangs_ends_and_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_module, "MOST_HUNG", 1)
+    monkeypatch.setattr(process_module, "STOP_S", 1.0)
+    stuck = Stuck()
+    patient = RetryPolicy(attempts=9, base_s=0.01, cap_s=0.01)
+    tell_some("a", "1")
+    process = Process([declared(stuck, "slow", timeout_s=0.1, retry=patient), declared(Seen(), "quick")])
+    try:
+        with pytest.raises(TooManyHung, match="2 handlers hang"):
+            process.run()
+        assert held() == set()
+        assert not Follower.objects.exists()
+        (parked,) = ParkedStream.objects.all()
+        assert (parked.attempts, parked.error_class) == (2, "timeout")
+    finally:
+        stuck.release.set()
+        for worker in (*process.hung, *process.workers.values()):
+            worker.join(30)
 
 
 def test_until_everything_is_handled() -> None:

@@ -275,7 +275,7 @@ def test_what_other_code_declares_and_works_at_stays_declared() -> None:
     follow(Effects())
     a_minute_later()
     older = new_id()
-    assert leases.turn(older, ["test"], [])
+    assert leases.turn(older, ["test"])
     leases.declare([])
     assert Subscription.objects.get().declared
     leases.leave(older)
