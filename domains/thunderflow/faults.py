@@ -12,6 +12,8 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import InterfaceError, OperationalError
 from pydantic import ValidationError
 
+from domains.thunderflow.payloads import UnknownVersion
+
 VALIDATION, TRANSIENT, TIMEOUT = "validation", "transient", "timeout"
 DEPENDENCY, PERMANENT, SECURITY = "dependency", "permanent", "security"
 CLASSES = (VALIDATION, TRANSIENT, TIMEOUT, DEPENDENCY, PERMANENT, SECURITY)
@@ -67,7 +69,7 @@ def classify(error: BaseException) -> str:
         return SECURITY
     if isinstance(error, _UNDONE) or isinstance(error.__cause__, _UNDONE):
         return TRANSIENT
-    if isinstance(error, redis.RedisError | ConnectionError):
+    if isinstance(error, redis.RedisError | ConnectionError | UnknownVersion):  # of newer code, which may come
         return DEPENDENCY
     if isinstance(error, _REFUSED) or isinstance(error.__cause__, _REFUSED):
         return PERMANENT

@@ -13,6 +13,7 @@ from psycopg.pq import TransactionStatus
 from domains import sql
 from domains.thunderflow import breakers, context, faults, metrics
 from domains.thunderflow.faults import PERMANENT, Failed
+from domains.thunderflow.payloads import UnknownVersion, today
 from domains.thunderflow.queries import StoredEvent
 from domains.thunderflow.subscribers.declared import Subscriber
 
@@ -75,11 +76,14 @@ class Calls:
         return error
 
     def make(self, events: Sequence[StoredEvent]) -> BaseException | None:
-        """Call the handler. Returns what went wrong. Raises: Abandoned, and what it raised when its session ended."""
+        """Call the handler with events in today's shape. Returns what went wrong.
+
+        Raises: Abandoned, and what it raised when its session ended.
+        """
         single = events[0] if len(events) == 1 else None
         try:
             with self._watched(single), context.caused_by(single):
-                self.subscriber.handle(events)
+                self.subscriber.handle([today(event) for event in events])
             self.check()
             see_transaction(self.subscriber)
         except Abandoned:
@@ -97,7 +101,9 @@ class Calls:
     def _failed(self, error: BaseException) -> BaseException:
         error_class = faults.classify(error)
         metrics.failed.labels(self.subscriber.name, error_class).inc()
-        self._outcomes.append(error if error_class == faults.DEPENDENCY else None)
+        # What only newer code can read says nothing of the handler, which that code may be calling.
+        counts = error_class == faults.DEPENDENCY and not isinstance(error, UnknownVersion)
+        self._outcomes.append(error if counts else None)
         return error
 
     @contextmanager

@@ -136,7 +136,7 @@ class Failures:
 
     def _bury(self, event: StoredEvent, row: dict[str, Any]) -> None:
         """Keep the event as a dead letter, and tell it."""
-        sql.execute(statements.BURY, row | {"id": new_id(), "topic": event.topic, "event": sql.jsonb(event.plain())})
+        sql.execute(statements.BURY, row | {"id": new_id(), "topic": event.topic, "event": sql.jsonb(_kept(event))})
         metrics.buried.labels(self.subscriber.name).inc()
         logger.error("%s gave up on %s %s: %s", self.subscriber.name, event.stream, event.seq, row["error"])
         if event.topic == DeadLettered.topic:
@@ -151,13 +151,9 @@ class Failures:
     # --- Dead letters that an operator sends again -------------------------------------------------------
 
     def sent_again(self) -> tuple[UUID, StoredEvent] | None:
-        """A dead letter that shall be handled anew, locked, in today's shape; one that has none has failed again."""
-        for letter_id, kept in sql.fetch_rows(statements.SENT_AGAIN, self._key):
-            try:
-                return letter_id, today(StoredEvent.of(kept, redelivered=True))
-            except Exception as error:  # an upcast is anybody's code
-                self.resolve(letter_id, error)
-        return None
+        """A dead letter that shall be handled anew, locked."""
+        found = sql.fetch_rows(statements.SENT_AGAIN, self._key)
+        return (found[0][0], StoredEvent.of(found[0][1], redelivered=True)) if found else None
 
     def resolve(self, letter_id: UUID, error: BaseException | None) -> None:
         """Note how that went."""
@@ -170,6 +166,14 @@ class Failures:
 
 def _what(event: StoredEvent) -> dict[str, Any]:
     return {"stream": event.stream, "seq": event.seq, "position": event.position}
+
+
+def _kept(event: StoredEvent) -> dict[str, Any]:
+    """As its handler had it: in today's shape, or as it was stored when that is what failed."""
+    try:
+        return today(event).plain()
+    except Exception:  # an upcast is anybody's code
+        return event.plain()
 
 
 def _why(error: BaseException) -> dict[str, str]:

@@ -21,7 +21,6 @@ from django.db import transaction
 from domains import sql
 from domains.thunderflow import context, faults, metrics, queries
 from domains.thunderflow.patterns import to_regex
-from domains.thunderflow.payloads import today
 from domains.thunderflow.queries import StoredEvent
 from domains.thunderflow.subscribers import statements
 from domains.thunderflow.subscribers.calls import Calls, Work
@@ -159,7 +158,7 @@ class Shard:
             "after": after, "upto": upto, "regex": self._regex, "limit": limit, "parked": list(parked),
             "shards": self.subscriber.shards, "shard": self.shard,
         }  # fmt: skip
-        events = [today(event) for event in queries.fetch_events(statements.READ, params)]
+        events = queries.fetch_events(statements.READ, params)
         reached = events[-1].position if len(events) == limit else upto
         self._reach.learn(after, reached, enough=len(events) == limit)
         return events, reached, parked
@@ -202,7 +201,7 @@ class Shard:
 
     def _read_parked(self, parked: Parked, reached: int, most: int) -> list[StoredEvent]:
         params = [parked.stream, parked.seq, reached, self._regex, most]
-        return [today(event) for event in queries.fetch_events(statements.READ_STREAM, params)]
+        return queries.fetch_events(statements.READ_STREAM, params)
 
     def _work_off(self, parked: Parked, events: Sequence[StoredEvent], most: int) -> int:
         """Handle what a parked stream has next, all or nothing; at its end it is parked no more. Returns how many."""

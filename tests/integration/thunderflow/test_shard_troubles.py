@@ -15,7 +15,7 @@ from django.db.models import F
 
 from domains import sql
 from domains.ids import new_id
-from domains.thunderflow import payloads, queries
+from domains.thunderflow import breakers, payloads, queries
 from domains.thunderflow.actions import NewEvent
 from domains.thunderflow.faults import Failed, RetryPolicy
 from domains.thunderflow.models import Breaker, DeadLetter, Lease, ParkedStream, Subscription
@@ -348,6 +348,53 @@ def test_a_dead_letter_that_no_code_can_read_waits_on(moved: StoredEvent) -> Non
     send_again(shard)
     (letter,) = letters(status="waiting")
     assert (letter.attempts, "knows no version 3" in letter.error) == (2, True)
+
+
+@pytest.fixture
+def from_newer_code(moved: StoredEvent) -> Iterator[StoredEvent]:
+    """An event of version 3 in the stream `a`, of what is at version 2 here."""
+    here = payloads._declared.pop("test.moved")
+
+    class MovedLater(Payload):
+        topic: ClassVar[str] = "test.moved"
+        version: ClassVar[int] = 3
+        what: str
+
+    tell(NewEvent("a", "test.moved", MovedLater(what="a2")))
+    payloads._declared["test.moved"] = here
+    yield queries.read_stream("a", after=1)[0]
+
+
+def test_an_event_of_newer_code_holds_back_its_own_stream_until_that_code_comes(from_newer_code: StoredEvent) -> None:
+    """An older process beside newer ones: it buries nothing, and leaves the breaker that all share alone."""
+    effects = Effects()
+    shard = follow(effects, retry=RetryPolicy(attempts=1, base_s=0.001, cap_s=0.001))
+    tell_some("a", "a3")
+    tell_some("b", *"123456")
+    often = ParkedStream.objects.filter(attempts__gt=breakers.FAILURES)
+    work(shard, until=lambda: often.exists() and cursor() >= last_position())
+    assert (effects.rows("a"), effects.rows("b")) == (["a1"], list("123456"))
+    (parked,) = ParkedStream.objects.all()
+    assert (parked.stream, parked.seq, parked.error_class) == ("a", 2, "dependency")
+    assert "knows no version 3" in parked.error
+    assert not letters()
+    assert not Breaker.objects.exists()
+    payloads._declared["test.moved"].version = 3
+    settle(shard)
+    assert effects.rows("a") == ["a1", "a2", "a3"]
+
+
+def test_an_upcast_that_fails_is_the_fault_of_its_event_alone(moved: StoredEvent) -> None:
+    payloads._declared["test.moved"].upcasts = {1: lambda data: {"what": data["missing"]}}
+    effects = Effects()
+    shard = follow(effects)
+    tell_some("a", "a2")
+    tell_some("b", "b1")
+    settle(shard)
+    assert sorted(effects.rows()) == ["a2", "b1"]
+    (letter,) = letters()
+    assert (letter.seq, letter.event["payload"]) == (1, {"what": "a1"}), "kept as it was stored"
+    assert "KeyError" in letter.error
 
 
 # --- A replay ----------------------------------------------------------------------------------------------------
