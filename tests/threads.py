@@ -26,8 +26,8 @@ class Threads:
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool
 
-    def start(self, call: Callable[..., Any], *args: Any) -> Future[Any]:
-        return self._pool.submit(_closing, call, *args)
+    def start(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._pool.submit(_closing, call, *args, **kwargs)
 
 
 @contextmanager
@@ -68,8 +68,8 @@ def wait_for_lock(count: int = 1) -> None:
     raise AssertionError(f"{count} sessions should wait for a lock and do not")
 
 
-def _closing(call: Callable[..., Any], *args: Any) -> Any:
+def _closing(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     try:
-        return call(*args)
+        return call(*args, **kwargs)
     finally:
         connections.close_all()

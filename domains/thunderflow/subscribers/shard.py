@@ -23,7 +23,7 @@ from domains.thunderflow import context, faults, metrics, queries
 from domains.thunderflow.patterns import to_regex
 from domains.thunderflow.queries import StoredEvent
 from domains.thunderflow.subscribers import statements
-from domains.thunderflow.subscribers.calls import Calls, Work
+from domains.thunderflow.subscribers.calls import Calls, Lost, Work
 from domains.thunderflow.subscribers.declared import Subscriber
 from domains.thunderflow.subscribers.failures import HOPELESS, Failures, Parked
 
@@ -41,7 +41,7 @@ class Shard:
     """Works at one shard. For one thread; `overdue` and `abandon` are for the one that looks after it."""
 
     def __init__(self, subscriber: Subscriber, subscription_id: UUID, shard: int, *, careful: bool = False) -> None:
-        """`careful`: one of the next events hangs."""
+        """`careful`: one of the next events hangs, and it is not known which."""
         self.subscriber, self.subscription_id, self.shard = subscriber, subscription_id, shard
         self.name = f"{subscriber.name}/{shard}"
         self.failures = Failures(subscriber, subscription_id, shard)
@@ -79,7 +79,7 @@ class Shard:
 
     def _run(self) -> bool:
         if self.calls.lost is not None:
-            self._note_lost()
+            self._note_lost(self.calls.lost)
         look = time.monotonic() - self._looked > LOOK_S
         more = look and self._send_again()
         if look and not more:
@@ -283,11 +283,12 @@ class Shard:
 
     # --- Calls that did not come back --------------------------------------------------------------------
 
-    def _note_lost(self) -> None:
+    def _note_lost(self, lost: Lost) -> None:
         """The session ended during a call: an event that was alone has had a try, of several each goes alone now."""
-        lost, self.calls.lost = self.calls.lost, None
-        self._solo, self._solo_parked = self.subscriber.batch, PARKED_AT_ONCE
-        if lost is not None and lost.event is not None:
+        self.calls.lost = None
+        if lost.event is None:
+            self._solo, self._solo_parked = self.subscriber.batch, PARKED_AT_ONCE
+        else:
             self._count_try(lost.event, lost.error)
 
     def _count_try(self, event: StoredEvent, error: BaseException) -> None:
@@ -309,7 +310,7 @@ class Shard:
         self.calls.abandoned = True
         logger.error("%s hung for %g s and is left alone", self.name, self.subscriber.timeout_s)
         metrics.failed.labels(self.subscriber.name, faults.TIMEOUT).inc()
-        successor = Shard(self.subscriber, self.subscription_id, self.shard, careful=True)
+        successor = Shard(self.subscriber, self.subscription_id, self.shard, careful=work.event is None)
         try:
             sql.fetch_rows("SELECT pg_terminate_backend(%s, %s::bigint)", [work.backend, TERMINATE_MS])
             if work.event is not None:

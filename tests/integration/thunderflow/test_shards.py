@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from threading import Event
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,6 +17,7 @@ from domains.thunderflow.events import DeadLettered
 from domains.thunderflow.faults import Failed, RetryPolicy
 from domains.thunderflow.models import Breaker, Cursor, DeadLetter, ParkedStream
 from domains.thunderflow.queries import StoredEvent
+from domains.thunderflow.subscribers.shard import Shard
 from tests.integration.thunderflow.following import (
     Effects,
     cursor,
@@ -29,7 +32,7 @@ from tests.integration.thunderflow.following import (
     work,
 )
 from tests.integration.thunderflow.told import told
-from tests.threads import threads
+from tests.threads import Threads, threads
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("commits")]
 
@@ -250,40 +253,58 @@ def test_what_a_handler_publishes_names_its_cause() -> None:
     assert answered.actor == "subscriber:test"
 
 
-def test_a_handler_that_hangs_is_left_alone(django_db_blocker: object) -> None:
-    effects = Effects()
-    shard = follow(effects, timeout_s=0.2, retry=RetryPolicy(attempts=2, base_s=0.01, cap_s=0.01))
+class Hanging:
+    """A handler that hangs over one event."""
+
+    def __init__(self) -> None:
+        self.release = Event()
+        self.calls: list[list[str]] = []
+        """Those that came to an end."""
+
+    def __call__(self, events: Sequence[StoredEvent]) -> None:
+        whats = [event.payload["what"] for event in events]
+        if "hang" in whats:
+            self.release.wait(60)
+        self.calls.append(whats)
+
+    def follow(self, **wanted: Any) -> list[list[str]]:
+        """Follow as the watch would have it, until the event has died and the rest is handled. Returns the calls."""
+        shard = follow(self, retry=RetryPolicy(attempts=2, base_s=0.01, cap_s=0.01), **wanted)
+        with threads() as started:
+            try:
+                while not letters():
+                    shard = self._until_it_hangs(shard, started) or shard
+                settle(shard)
+                return list(self.calls)
+            finally:
+                self.release.set()
+
+    def _until_it_hangs(self, shard: Shard, started: Threads) -> Shard | None:
+        running = started.start(work, shard, until=lambda: bool(letters()), seconds=60.0)
+        while (overdue := shard.overdue()) is None:
+            if running.done():
+                running.result()
+                return None
+            time.sleep(0.02)
+        return shard.abandon(overdue)
+
+
+def test_a_handler_that_hangs_is_left_alone() -> None:
     tell_some("a", "a1", "hang", "a3")
     tell_some("b", "b1")
-    from threading import Event
-
-    release = Event()
-    connection.close()  # the temporary table was the connection's: effects are kept here instead
-    seen: list[str] = []
-
-    def handle(events: Sequence[StoredEvent]) -> None:
-        for event in events:
-            if event.payload["what"] == "hang":
-                release.wait(20)
-            seen.append(event.payload["what"])
-
-    shard = follow(handle, timeout_s=0.2, retry=RetryPolicy(attempts=2, base_s=0.01, cap_s=0.01))
-    with threads(4) as started:
-        for _ in range(8):
-            running = started.start(lambda shard=shard: work(shard, until=lambda: bool(letters())))
-            deadline = time.monotonic() + 10
-            while (overdue := shard.overdue()) is None and not running.done():
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-            if overdue is None:
-                break
-            shard = shard.abandon(overdue)
-        settle(shard)
-        release.set()
+    calls = Hanging().follow(timeout_s=0.2)
     (letter,) = letters()
     assert (letter.event["payload"]["what"], letter.error_class, letter.attempts) == ("hang", "timeout", 2)
     assert cursor() >= last_position()
-    assert [what for what in seen if what.startswith("b")]
+    assert sorted(what for call in calls for what in call) == ["a1", "a3", "b1"]
+
+
+def test_once_it_is_known_which_event_hangs_the_others_go_by_batches() -> None:
+    """It is looked for one by one. Then nothing else is slower for it."""
+    tell_some("a", "hang")
+    tell_some("b", *map(str, range(40)))
+    calls = Hanging().follow(batch=20, timeout_s=1.0)
+    assert calls == [[str(n) for n in range(20)], [str(n) for n in range(20, 40)]]
 
 
 def test_outside_effects_come_at_least_once_and_in_order() -> None:
