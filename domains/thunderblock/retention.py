@@ -27,7 +27,7 @@ EVERY = timedelta(seconds=58)
 BUDGET_S = 2.0
 """No step is begun after this; a step takes seven seconds at most, and the task has ten."""
 
-# The form with two numbers: the one with one belongs to those who publish.
+# The form with two numbers: the one with one belongs to those who publish. Who sets a subscriber back shares it.
 ALONE = "SELECT pg_try_advisory_lock(1163284301, 3)"
 RELEASE = "SELECT pg_advisory_unlock(1163284301, 3)"
 

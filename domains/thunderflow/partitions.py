@@ -30,3 +30,11 @@ def ensure_ahead(size: int | None = None) -> int:
 def oldest() -> int:
     """The first position that is still kept, whether or not an event has it. What came before is gone for good."""
     return int(sql.fetch_rows("SELECT greatest(1, min(b.low)) FROM event_leaf_bounds() b")[0][0])
+
+
+def keep() -> None:
+    """Let nothing of the log go until this transaction has ended; waits for retention if that is at work just now.
+
+    To be asked first in it: retention waits for those who have looked at the log.
+    """
+    sql.execute("SELECT pg_advisory_xact_lock_shared(1163284301, 3)")

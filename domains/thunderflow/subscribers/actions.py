@@ -69,6 +69,7 @@ def rewind(name: str, *, to: int, by: str) -> None:
     if not row.paused:
         raise SubscriptionError(f"{name} is running: pause it first, so that nothing is handled while it is set back")
     with transaction.atomic(), acting(actor=by):
+        partitions.keep()
         oldest, settled = partitions.oldest(), queries.settled()
         if to < oldest - 1:
             raise SubscriptionError(f"the log begins at position {oldest}, so it goes back to {oldest - 1} at most")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from typing import Any
@@ -30,7 +31,7 @@ from domains.thunderflow.subscribers.replay import replay
 from tests.installation import eventually
 from tests.integration.thunderflow.told import told as told_event
 from tests.leaves import attached, fill, small_leaves
-from tests.threads import at_once, threads
+from tests.threads import at_once, threads, wait_for_lock
 
 __all__ = ["small_leaves"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("small_leaves")]
@@ -177,6 +178,23 @@ def test_who_is_set_back_while_leaves_go_holds_the_next_one() -> None:
 
     assert [what.name for what in retention.run(now=later(), clock=after_a_leaf(set_back))] == ["events_p0"]
     assert partitions.oldest() == 100
+
+
+def test_who_is_set_back_elsewhere_while_leaves_go_waits_until_they_are_gone() -> None:
+    """Otherwise it might be set back to what goes in the next moment, unread."""
+    fill(450)
+    subscriber("slow", 450, paused=True)
+    waiting: list[Future[None]] = []
+    with threads(1) as started:
+
+        def set_back() -> None:
+            waiting.append(started.start(lambda: subscribers.rewind("slow", to=150, by="operator")))
+            wait_for_lock()
+
+        assert len(retention.run(now=later(), clock=after_a_leaf(set_back))) == 4
+        with pytest.raises(subscribers.SubscriptionError, match="the log begins at position 400"):
+            waiting[0].result(30)
+    assert Cursor.objects.get().position == 450
 
 
 def test_a_policy_that_changes_while_leaves_go_holds_for_the_next_one() -> None:
