@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -28,6 +29,10 @@ SHOWN = 120
 class Refusing:
     """Mix into a ModelAdmin: what an action refuses is told as a message, and nothing is changed."""
 
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Refused to do something with those that were chosen: back to the list."""
+        return self._or_told(request, request.get_full_path(), super().changelist_view, *args, **kwargs)  # type: ignore[misc]
+
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Refused: back to the form, as the database has it."""
         return self._or_told(request, request.get_full_path(), super().changeform_view, *args, **kwargs)  # type: ignore[misc]
@@ -39,7 +44,8 @@ class Refusing:
     @staticmethod
     def _or_told(request: HttpRequest, back: str, view: Callable[..., HttpResponse], *args: Any, **kwargs: Any) -> Any:
         try:
-            return view(request, *args, **kwargs)
+            with transaction.atomic():  # Django notes a deletion of several before it is made
+                return view(request, *args, **kwargs)
         except BlackboardError as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(back)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
@@ -141,3 +142,17 @@ def test_staff_without_the_operator_s_power_keep_to_the_rules(client: Client) ->
     page = client.post(one, form(client.get(one), owner="user:clerk"), follow=True)
     assert "town belongs to user:ada, who decides about it" in page.content.decode()
     assert queries.query("**") == []
+
+
+def test_several_of_which_one_is_another_s_are_all_left(client: Client) -> None:
+    staff = make_user("clerk", is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(content_type__app_label="thunderflow"))
+    client.force_login(staff)
+    actions.set_namespace("town", by="user:ada", writers="owner")
+    actions.put_many([actions.Put("town.clock", 1)], by="user:ada")
+    actions.put_many([actions.Put("desk.pen", 1)], by="user:clerk")
+    chosen = {"action": "delete_selected", "_selected_action": ["desk.pen", "town.clock"], "post": "yes"}
+    page = client.post(reverse(LIST), chosen, follow=True)
+    assert "only user:ada may write in town" in page.content.decode()
+    assert [entry.key for entry in queries.query("**")] == ["desk.pen", "town.clock"]
+    assert not LogEntry.objects.exists()
