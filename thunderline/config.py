@@ -208,6 +208,9 @@ class Config(BaseSettings):
         description="Networks besides public addresses in which outside MCP servers may be, with commas: 10.1.0.0/16.",
     )
     followers: int = Field(1, ge=0, le=64, description="Processes that let subscribers have their events.")
+    dead_letters: int = Field(
+        100, ge=0, le=1_000_000, description="Dead letters of one subscriber that may wait until operators are told."
+    )
     event_leaf: int = Field(
         1_000_000,
         ge=10_000,

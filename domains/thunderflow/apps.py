@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 
 from domains.lifecycle import DomainConfig, Tick
@@ -32,7 +33,7 @@ class ThunderflowConfig(DomainConfig):
 
         partitions.ensure_ahead()
         blackboard.expire_all()
-        subscribers.watch_piles()
+        subscribers.watch_piles(most=settings.CONFIG.dead_letters)
         if tick.number % SEAL_EVERY == 20:
             seals.seal()
 

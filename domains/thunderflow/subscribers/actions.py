@@ -17,9 +17,6 @@ from domains.thunderflow.events import STREAM, DeadLettersPileUp, DeadLettersRes
 from domains.thunderflow.models import Cursor, DeadLetter, ParkedStream, Subscription
 from domains.thunderflow.patterns import to_regex
 
-PILE = 100
-"""Dead letters of one subscriber that may wait until operators are told."""
-
 
 class SubscriptionError(Exception):
     """A wish about subscriptions that cannot be granted; the message says what to do. Nothing was changed."""
@@ -141,10 +138,10 @@ SELECT s.id, s.name, s.alerted, n.count FROM event_subscriptions s, LATERAL (
 """
 
 
-def watch_piles(*, most: int = PILE) -> int:
-    """Tell once of each subscriber of whose dead letters more wait than should. Returns of how many was told."""
+def watch_piles(*, most: int) -> int:
+    """Tell once of each subscriber of whose dead letters more than `most` wait. Returns of how many was told."""
     told = 0
-    for pk, name, alerted, count in sql.fetch_rows(PILES, [most * 10, most]):
+    for pk, name, alerted, count in sql.fetch_rows(PILES, [most * 10 + 10, most]):
         with transaction.atomic():
             if Subscription.objects.filter(pk=pk, alerted=alerted).update(alerted=not alerted) and not alerted:
                 payload = DeadLettersPileUp(subscription=name, waiting=count, threshold=most)

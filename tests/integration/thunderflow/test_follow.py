@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
+from django.utils import timezone
 
+from domains.lifecycle import Tick, domain
 from domains.thunderflow import queries
 from domains.thunderflow.models import Cursor, DeadLetter, Follower, Lease, ParkedStream, Subscription
 from domains.thunderflow.patterns import BadPattern
@@ -287,6 +289,14 @@ def test_many_dead_letters_are_told_of_once() -> None:
     actions.discard(DeadLetter.objects.all(), by="user:ann")
     actions.watch_piles(most=4)
     assert not Subscription.objects.get().alerted
+
+
+def test_a_heartbeat_tells_of_more_than_is_set(settings: Any) -> None:
+    many_dead(3)
+    for most in (3, 2):
+        settings.CONFIG = settings.CONFIG.model_copy(update={"dead_letters": most})
+        domain("thunderflow").on_tick(Tick(1, timezone.now()))
+        assert Subscription.objects.get().alerted is (most == 2)
 
 
 def test_the_command_shows_history_and_sends_it_again(
