@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from domains.thunderflow import breakers, queries
@@ -99,6 +101,16 @@ def test_an_operator_closes_it() -> None:
     assert state() == State()
     assert not Guard(NAME).resting()
     assert told()[-1] == ("open", "closed")
+
+
+def test_operators_see_it_in_the_admin_and_in_metrics(as_operator: Client) -> None:
+    fail(FAILURES)
+    page = as_operator.get(reverse("admin:thunderflow_breaker_changelist")).content.decode()
+    assert NAME in page and "Away: nobody listens" in page
+    told = f'thunderline_breaker_open{{breaker="{NAME}"}}'
+    assert f"{told} 1.0" in as_operator.get("/metrics").content.decode()
+    breakers.reset(NAME, by="user:ada")
+    assert f"{told} 0.0" in as_operator.get("/metrics").content.decode()
 
 
 def test_one_that_notices_what_another_process_did_counts_on() -> None:
