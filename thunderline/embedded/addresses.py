@@ -14,6 +14,8 @@ ROLE = "thunderline"
 PORT = 5432
 # A server that the network has cut off is given up within some ten seconds, and not waited for.
 KEEPALIVE = {"keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3", "tcp_user_timeout": "10000"}
+# And the other way: the locks of a machine that has gone without a word are free again in as long.
+CLIENT_GONE = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3}
 # What the audit trail knows the application's own connections by.
 APPLICATION = "thunderline"
 IDLE_IN_TRANSACTION_MS = 60_000
@@ -47,7 +49,8 @@ def django_database(url: str) -> dict[str, Any]:
         raise ValueError("DATABASE_URL must look like postgresql://user:password@host:5432/name")
     options = dict(parse_qsl(parts.query))
     host, port = options.pop("host", parts.hostname or ""), options.pop("port", parts.port or "")
-    limit = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
+    limits = CLIENT_GONE | {"idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS}
+    said = " ".join(f"-c {name}={value}" for name, value in limits.items())
     return {
         "ENGINE": "django_prometheus.db.backends.postgresql",
         "NAME": unquote(parts.path[1:]),
@@ -62,6 +65,6 @@ def django_database(url: str) -> dict[str, Any]:
             "application_name": APPLICATION,
             **options,
             "server_side_binding": True,
-            "options": f"{limit} {options.get('options', '')}".strip(),
+            "options": f"{said} {options.get('options', '')}".strip(),
         },
     }

@@ -36,7 +36,8 @@ def test_django_database_of_a_served_postgres() -> None:
     assert (found["USER"], found["PASSWORD"], found["NAME"]) == ("me", "p@ss", "world")
     assert (found["HOST"], found["PORT"]) == ("db.example", "6432")
     assert found["OPTIONS"]["sslmode"] == "require"
-    assert "idle_in_transaction_session_timeout" in found["OPTIONS"]["options"]
+    for limit in ("idle_in_transaction_session_timeout", "tcp_keepalives_idle"):
+        assert limit in found["OPTIONS"]["options"]
 
 
 def test_django_database_of_the_embedded_postgres(tmp_path: Path) -> None:
