@@ -19,7 +19,7 @@ class ThundergridConfig(DomainConfig):
         from zones.actions import clock
 
         if not thunderblock.waits():
-            clock.open_all()
+            clock.open_all(tick.at)
         presence.follow_counts()
         assignment.release_dead()
 

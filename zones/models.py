@@ -52,6 +52,10 @@ class World(Stamped):
     tick = models.BigIntegerField(default=0)
     target_tick = models.BigIntegerField(default=0)
     next_ordinal = models.IntegerField(default=0, editable=False, help_text="Ordinal of the next agent.")
+    # One tick after the other is timed, as soon as the one before is done.
+    timed_tick = models.BigIntegerField(default=0, editable=False, help_text="The tick that is timed.")
+    timed_from = models.DateTimeField(null=True, editable=False, help_text="When it became due; none: it is done.")
+    took_ms = models.FloatField(null=True, editable=False, help_text="From due to done, of the last that was timed.")
 
     class Meta:
         db_table = "worlds"

@@ -72,7 +72,10 @@ def run(*, seconds: float, world_id: UUID | None = None, patience_s: float = 0.0
             continue
         now = time.monotonic()
         idle_since = idle_since or now
-        if now - idle_since > patience_s or not clock.anything_to_do(world_id):
+        if not clock.anything_to_do(world_id):
+            clock.note_done()
+            return stint
+        if now - idle_since > patience_s:
             return stint
         time.sleep(IDLE_S)
     stint.exhausted = True

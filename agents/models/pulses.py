@@ -12,6 +12,7 @@ class WorldPulse(models.Model):
     world_tick = models.BigIntegerField()
     agents = models.IntegerField(help_text="Active ones.")
     ticks = models.BigIntegerField(help_text="Ticks that all agents have done since they were born.")
+    took_ms = models.FloatField(null=True, help_text="From due to done, of the latest tick that was timed.")
     mood = models.FloatField(help_text="Mean of the active ones, −1 to 1.")
     energy = models.FloatField(help_text="Mean of the active ones, 0–100.")
 

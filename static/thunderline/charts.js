@@ -4,7 +4,7 @@
 //     title: "Ticks a second", unit: "/s", digits: 0, span: 600, range: [0, null],
 //     lines: [{ name: "ticks", colour: "--accent" }],
 //   });
-//   chart.push(seconds, [value]);   chart.fill([seconds…], [[values…]]);   chart.destroy();
+//   chart.fill([seconds…], [[values…]]);   chart.destroy();
 //
 // `box` is an empty <figure class="chart">. Times are seconds since 1970, ascending; `span` is how many seconds are kept
 // and shown; `range` is the least and the greatest value shown, null: as they come. A value may be null: a gap. The latest
@@ -137,13 +137,6 @@ const charts = (() => {
     tell();
 
     const chart = {
-      push(seconds, values) {
-        if (seconds <= data[0][data[0].length - 1]) return;
-        data[0].push(seconds);
-        lines.forEach((_, i) => data[i + 1].push(values[i] ?? null));
-        trim();
-        later();
-      },
       fill(times, rows) {
         data[0] = [...times];
         lines.forEach((_, i) => (data[i + 1] = [...rows[i]]));

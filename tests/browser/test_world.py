@@ -11,10 +11,11 @@ from django.contrib.auth import get_user_model
 from django.contrib.staticfiles import finders
 from django.db import transaction
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from agents.actions import moves
-from agents.models import Agent
+from agents.models import Agent, WorldPulse
 from domains import sql
 from domains.thunderflow.actions import NewEvent, publish_many
 from tests.browser.serving import Site
@@ -84,8 +85,14 @@ def test_the_page_comes_alive_and_a_tick_arrives(world: Any, tab: Page, photogra
     expect(pulse.locator("[data-pulse=rate]")).not_to_have_text(re.compile("–"))
     told = world.agents.get(name="Agent 5").ticks.first().narrative
     expect(tab.locator("#feed-told")).to_contain_text(told)
-    expect(tab.locator("#chart-latency b")).to_have_text("1.5 ms")
-    expect(tab.locator("#chart-latency [role=img]")).to_have_attribute("aria-label", re.compile("now 1.5"))
+    WorldPulse.objects.create(
+        world=world, at=timezone.now(), world_tick=5, agents=12, ticks=60, took_ms=42, mood=0.2, energy=61
+    )
+    for _ in range(9):  # with the eleventh beat comes what the tenth has written
+        beat()
+    expect(tab.locator("#chart-took b")).to_have_text("42 ms")
+    expect(tab.locator("#chart-took [role=img]")).to_have_attribute("aria-label", re.compile("now 42"))
+    expect(tab.locator("#chart-mood b")).to_have_text("0.2")
     photograph("world")
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
-from itertools import groupby
-from statistics import fmean
-from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -15,12 +13,9 @@ from django.utils.cache import patch_vary_headers
 from agents import pulses, worldmap
 from agents.errors import NotFound
 from domains.thunderblock import guards
-from domains.thunderlink import heartbeat
 from zones import queries as zones
 
 SHOWN = timedelta(hours=1)
-GATHERED = 5
-"""Heartbeats that make one point."""
 
 
 def _visible(request: HttpRequest, world_id: UUID) -> None:
@@ -47,17 +42,6 @@ def show(request: HttpRequest, world_id: UUID) -> HttpResponse:
 
 @guards.door("thundergrid")
 def pulse(request: HttpRequest, world_id: UUID) -> HttpResponse:
-    """The latest hour, oldest first: `beats` {at, latency_ms}, means, and `world` {at, ticks_per_s, mood, energy}."""
+    """The latest hour, oldest first, as `agents.pulses.History` has it."""
     _visible(request, world_id)
-    since = timezone.now() - SHOWN
-    recent = [beat for beat in heartbeat.recent(int(SHOWN.total_seconds())) if beat.at >= since]
-    beats = [list(few) for _, few in groupby(recent, lambda beat: (beat.number - 1) // GATHERED)]
-    world = pulses.history(world_id, since=since)
-    found: dict[str, Any] = {
-        "beats": {
-            "at": [round(few[-1].at.timestamp(), 2) for few in beats],
-            "latency_ms": [round(fmean(beat.latency_ms for beat in few), 2) for few in beats],
-        },
-        "world": {name: getattr(world, name) for name in ("at", "ticks_per_s", "mood", "energy")},
-    }
-    return JsonResponse(found)
+    return JsonResponse(asdict(pulses.history(world_id, since=timezone.now() - SHOWN)))

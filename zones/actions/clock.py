@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,10 +24,16 @@ from zones.state import KEPT_HAPPENINGS, Happening, Way, ZoneState, pack, unpack
 
 FOR_EVER = 1 << 62
 
-# A running world may go on by `rate` ticks. One that lags behind is not given more: overload slows it.
-OPEN = """
-UPDATE worlds SET target_tick = greatest(target_tick, tick + floor(credit + rate)::bigint),
-                  credit = (credit + rate) - floor(credit + rate)
+_FURTHER = "greatest(target_tick, tick + floor(credit + rate)::bigint)"
+# A tick behind the target was timed before the clock was set back.
+_NOT_TIMED = f"{_FURTHER} > target_tick AND (timed_from IS NULL OR timed_tick > target_tick)"
+
+# A running world may go on by `rate` ticks. One that lags behind is not given more: overload slows it. The last of
+# them is timed, unless one that is has not been done yet.
+OPEN = f"""
+UPDATE worlds SET target_tick = {_FURTHER}, credit = (credit + rate) - floor(credit + rate),
+    timed_tick = CASE WHEN {_NOT_TIMED} THEN {_FURTHER} ELSE timed_tick END,
+    timed_from = CASE WHEN {_NOT_TIMED} THEN %(at)s ELSE timed_from END
 WHERE status = 'running'
 """
 
@@ -72,17 +79,17 @@ WHERE z.id = u.id
 """
 
 
-def open_all() -> None:
-    """A heartbeat: let every running world go on, and wake those who do the work once that is committed.
+def open_all(at: datetime) -> None:
+    """A heartbeat at an instant: let every running world go on, and wake those who do the work once it is committed.
 
     A world that a long command holds (a reset, a load) is left out rather than waited for, so that it stops no other.
     """
     try:
         with transaction.atomic():
             sql.execute("SET LOCAL lock_timeout = '300ms'")  # a barrier's lock is over sooner
-            sql.execute(OPEN)
+            sql.execute(OPEN, {"at": at})
     except psycopg.errors.LockNotAvailable:
-        sql.execute(OPEN_FREE)
+        sql.execute(OPEN_FREE, {"at": at})
     transaction.on_commit(lambda: lifecycle.clock_opened.send(sender=None))
 
 
@@ -279,9 +286,35 @@ def spread_climate(turn: Turn) -> list[NewEvent]:
     ]
 
 
+_TOOK_MS = "extract(epoch FROM clock_timestamp() - timed_from) * 1000"
+
+GO_ON = f"""
+UPDATE worlds SET tick = %(tick)s + 1, updated_at = now(),
+    took_ms = CASE WHEN timed_from IS NOT NULL AND timed_tick <= %(tick)s THEN {_TOOK_MS} ELSE took_ms END,
+    timed_from = CASE WHEN timed_tick <= %(tick)s THEN NULL ELSE timed_from END
+WHERE id = %(world)s
+"""
+
+# Of worlds that have nothing left to do before the next heartbeat, and that nobody else writes to just now.
+DONE = f"""
+UPDATE worlds SET took_ms = {_TOOK_MS}, timed_from = NULL
+WHERE id IN (
+    SELECT w.id FROM worlds w
+    WHERE w.timed_from IS NOT NULL AND w.timed_tick <= w.tick
+      AND NOT EXISTS (SELECT 1 FROM pac_zones z WHERE z.world_id = w.id AND z.due_tick <= w.tick)
+    FOR NO KEY UPDATE OF w SKIP LOCKED
+)
+"""
+
+
 def go_on(turn: Turn) -> None:
-    """The clock goes to the next tick."""
-    sql.execute("UPDATE worlds SET tick = %s, updated_at = now() WHERE id = %s", [turn.tick + 1, turn.world_id])
+    """The clock goes to the next tick; if the one before is timed, it is done."""
+    sql.execute(GO_ON, {"tick": turn.tick, "world": turn.world_id})
+
+
+def note_done() -> None:
+    """Write down how long it took, where the tick that is timed is done and no other follows yet. One statement."""
+    sql.execute(DONE)
 
 
 def depart(crossers: Sequence[Crosser]) -> None:

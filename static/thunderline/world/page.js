@@ -40,8 +40,8 @@
     const map = worldMap.make(canvas, state);
     const pointer = pointing.make(map, document.getElementById("map"));
     const stories = feed.make(document.getElementById("feed"), found.zones);
-    const beats = pulse.make(panel, state);
     const line = () => fetched(box.dataset.pulse).then(beats.fill).catch(() => setTimeout(line, AGAIN_MS));
+    const beats = pulse.make(panel, state, line);
     line();
     // Read by who measures.
     window.watching = { map, state, stories };

@@ -1,22 +1,22 @@
 // The pulse: what number the heartbeat and the world have, how fast it goes and how long ago the last beat was; and the
-// lines of the last hour, which begin with what the server remembers and go on with what comes.
+// lines of the last hour, of which the server has another point after each ten beats.
 "use strict";
 
 const pulse = (() => {
   const HOUR = 3600;
   const SILENT_S = 5;
-  const GATHERED = 5; // beats a point, as the server has them
+  const GATHERED = 10; // beats a point, as the server has them
   const GLIMPSE_S = 10; // over how long the rate is taken: agents tick in bursts
 
-  function make(panel, state) {
+  /** `more` fetches the lines again and hands them to `fill`. */
+  function make(panel, state, more) {
     const lines = {
-      ticks: draw("ticks", { title: "Ticks", unit: "/s", digits: 1, range: [0, null], lines: [{ name: "ticks", colour: "--accent" }] }),
-      latency: draw("latency", { title: "Heartbeat sent in", unit: "ms", digits: 1, range: [0, null], lines: [{ name: "sent in", colour: "--warn" }] }),
+      ticks_per_s: draw("ticks", { title: "Ticks", unit: "/s", digits: 1, range: [0, null], lines: [{ name: "ticks", colour: "--accent" }] }),
+      took_ms: draw("took", { title: "A tick took, from due to done", unit: "ms", digits: 0, range: [0, null], lines: [{ name: "took", colour: "--warn" }] }),
       mood: draw("mood", { title: "Mood, −1 to 1", digits: 2, range: [-1, 1], lines: [{ name: "mood", colour: "--good" }] }),
       energy: draw("energy", { title: "Energy", unit: "%", digits: 0, range: [0, 100], lines: [{ name: "energy", colour: "--energy" }] }),
     };
     let beat = null;
-    const gathered = []; // milliseconds of beats that make one point
     const counted = new Array(GLIMPSE_S).fill(0); // agents' ticks of the latest seconds
     let [second, seconds] = [0, 0];
 
@@ -34,10 +34,7 @@ const pulse = (() => {
         const at = Date.parse(payload.timestamp);
         if (beat) payload.interval_ms = at - beat.at;
         beat = { ...payload, at };
-        gathered.push(payload.latency_ms);
-        if (payload.count % GATHERED) continue;
-        lines.latency.push(at / 1000, [gathered.reduce((sum, each) => sum + each, 0) / gathered.length]);
-        gathered.length = 0;
+        if (payload.count % GATHERED === 1) more(); // by the next beat it is written
       }
       render();
       const dot = panel().querySelector(".dot");
@@ -65,41 +62,20 @@ const pulse = (() => {
 
     const rate = () => (seconds ? counted.reduce((sum, each) => sum + each, 0) / Math.min(seconds, GLIMPSE_S) : null);
 
-    function people() {
-      let [n, mood, energy] = [0, 0, 0];
-      for (let i = 0; i < state.n; i++) {
-        if (!state.there[i] || !state.active[i]) continue;
-        n++;
-        mood += state.mood[i];
-        energy += state.energy[i];
-      }
-      return n ? [mood / n, energy / n] : [null, null];
-    }
-
     setInterval(render, 500);
     setInterval(() => {
       if (live.state !== "live") return;
       seconds++;
       second = (second + 1) % GLIMPSE_S;
-      const now = (Date.now() + ahead) / 1000;
-      if (seconds % GLIMPSE_S === 0) {
-        const [mood, energy] = people();
-        lines.ticks.push(now, [rate()]);
-        lines.mood.push(now, [mood]);
-        lines.energy.push(now, [energy]);
-      }
       counted[second] = 0;
     }, 1000);
 
     return {
       beats, render,
       ticked: () => counted[second]++,
-      /** The lines from the beginning, as the server has them. */
-      fill({ beats: kept, world }) {
-        lines.latency.fill(kept.at, [kept.latency_ms]);
-        lines.ticks.fill(world.at, [world.ticks_per_s]);
-        lines.mood.fill(world.at, [world.mood]);
-        lines.energy.fill(world.at, [world.energy]);
+      /** The lines as the server has them. */
+      fill({ at, ...values }) {
+        for (const [name, line] of Object.entries(lines)) line.fill(at, [values[name]]);
       },
     };
   }

@@ -163,7 +163,7 @@ def test_a_clock_that_opened_wakes_each_worker_once(
     World.objects.filter(pk=world.pk).update(status="running", rate=3)
     redis.Redis.from_url(settings.REDIS_URL).delete("ticks")  # what other tests sent, and nobody will ever take
     with django_capture_on_commit_callbacks(execute=True):
-        clock.open_all()
+        clock.open_all(datetime.now(UTC))
     assert sent == [{"expires": 1}] * settings.CONFIG.workers
     assert World.objects.get(pk=world.pk).target_tick == 3
     assert lifecycle.clock_opened.has_listeners()

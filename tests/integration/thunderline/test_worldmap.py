@@ -13,11 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agents import actions, pulses, worldmap
+from agents.engine import loop
 from domains.ids import new_id
 from domains.thunderflow import queries as log
-from domains.thunderlink.models import HeartbeatTick
 from tests.conftest import CountQueries
-from tests.factories import beat, make_world, run_ticks, wake_domains
+from tests.factories import make_world, run_ticks, wake_domains
+from zones.actions import clock, worlds
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("commits")]
 
@@ -109,20 +110,32 @@ def test_it_is_drawn_once_for_all_and_costs_the_same_for_few_and_many(
 # --- The last hour -------------------------------------------------------------------------------------------
 
 
-def test_the_last_hour_has_beats_and_pulses(as_operator: Client, world: Any) -> None:
+def test_the_last_hour_has_pulses(as_operator: Client, world: Any) -> None:
     now = timezone.now()
-    for _ in range(7):
-        beat()
-    HeartbeatTick.objects.filter(number=2).update(latency_ms=6.5)
     pulses.take(now - timedelta(hours=2))
     pulses.take(now - timedelta(seconds=20))
     run_ticks(world, 5)
     pulses.take(now - timedelta(seconds=10))
     found = orjson.loads(as_operator.get(reverse("world-pulse", args=[world.pk])).content)
-    assert found["beats"]["latency_ms"] == [2.5, 1.5]  # of five, and of the two since
-    assert found["world"]["ticks_per_s"] == [None, pytest.approx(3.0)]  # 6 agents, 5 ticks each, in 10 s
-    assert found["world"]["at"] == pytest.approx([now.timestamp() - 20, now.timestamp() - 10])
-    assert found["world"]["energy"][1] == pytest.approx(sum(world.agents.values_list("energy", flat=True)) / 6, abs=0.1)
+    assert found["ticks_per_s"] == [None, pytest.approx(3.0)]  # 6 agents, 5 ticks each, in 10 s
+    assert found["at"] == pytest.approx([now.timestamp() - 20, now.timestamp() - 10])
+    assert found["energy"][1] == pytest.approx(sum(world.agents.values_list("energy", flat=True)) / 6, abs=0.1)
+
+
+def test_pulses_tell_how_long_ticks_take_from_due_to_done(world: Any) -> None:
+    now = timezone.now()
+    worlds.resume(world.pk)
+    clock.open_all(now - timedelta(seconds=30))
+    pulses.take(now - timedelta(seconds=20))  # it is not done yet
+    loop.run(seconds=30, world_id=world.pk)
+    pulses.take(now - timedelta(seconds=10))
+    worlds.pause(world.pk)
+    pulses.take(now)
+    waiting, done, paused = pulses.history(world.pk, since=now - timedelta(minutes=1)).took_ms
+    assert waiting is not None
+    assert done is not None
+    assert 30_000 <= waiting <= done
+    assert paused is None
 
 
 def test_a_world_that_began_anew_has_a_gap(world: Any) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from zones.errors import Invalid, NotFound
 from zones.models import World
 
 pytestmark = pytest.mark.django_db
+NOW = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -132,7 +134,12 @@ def test_a_world_that_is_not_there_is_not_found() -> None:
 
 def beat_and_tick(world: Any) -> int:
     """A heartbeat, and as many world ticks as it allows. Returns the clock."""
-    clock.open_all()
+    clock.open_all(NOW)
+    return tick(world)
+
+
+def tick(world: Any) -> int:
+    """As many world ticks as the clock may do. Returns the clock."""
     while True:
         with transaction.atomic():
             if zones := clock.claim(world.pk, most=5):
@@ -159,7 +166,7 @@ def test_the_rate_is_world_ticks_a_heartbeat(world: Any, rate: float, clocks: li
     worlds.set_rate(world.pk, rate)
     if rate == 1000:
         for expected in clocks:
-            clock.open_all()
+            clock.open_all(NOW)
             assert read(world).target_tick == expected
             World.objects.filter(pk=world.pk).update(tick=expected)
         return
@@ -170,7 +177,7 @@ def test_the_rate_is_world_ticks_a_heartbeat(world: Any, rate: float, clocks: li
 def test_parts_of_ticks_are_never_lost(world: Any, rate: float) -> None:
     worlds.set_rate(world.pk, rate)
     for _ in range(100):
-        clock.open_all()
+        clock.open_all(NOW)
         World.objects.filter(pk=world.pk).update(tick=read(world).target_tick)
     assert read(world).tick == pytest.approx(100 * rate, abs=1)
 
@@ -178,7 +185,7 @@ def test_parts_of_ticks_are_never_lost(world: Any, rate: float) -> None:
 def test_a_world_that_is_behind_gets_no_backlog(world: Any) -> None:
     worlds.set_rate(world.pk, 3)
     for _ in range(10):
-        clock.open_all()
+        clock.open_all(NOW)
     assert (read(world).tick, read(world).target_tick) == (0, 3)
     assert beat_and_tick(world) == 3
 
@@ -193,7 +200,7 @@ def test_a_rate_out_of_range_is_refused(world: Any, rate: float) -> None:
 
 def test_a_paused_world_stands_still_through_heartbeats(world: Any) -> None:
     assert beat_and_tick(world) == 1
-    clock.open_all()
+    clock.open_all(NOW)
     paused = worlds.pause(world.pk)
     assert (paused.status, paused.tick, paused.target_tick) == ("paused", 1, 1)
     assert [beat_and_tick(world) for _ in range(3)] == [1, 1, 1]
@@ -217,7 +224,7 @@ def test_a_step_that_follows_at_once_is_not_swallowed(world: Any) -> None:
 
 
 def test_a_step_in_a_running_world_comes_on_top(world: Any) -> None:
-    clock.open_all()
+    clock.open_all(NOW)
     worlds.step(world.pk, ticks=2)
     assert read(world).target_tick == 3
 
@@ -232,7 +239,7 @@ def test_a_step_out_of_range_is_refused(world: Any, ticks: int) -> None:
 def test_workers_are_woken_once_a_change_is_committed(
     world: Any, woken: list[None], django_capture_on_commit_callbacks
 ) -> None:  # type: ignore[no-untyped-def]
-    for steer in (worlds.step, worlds.resume, lambda _id: clock.open_all()):
+    for steer in (worlds.step, worlds.resume, lambda _id: clock.open_all(NOW)):
         woken.clear()
         with django_capture_on_commit_callbacks() as callbacks:
             steer(world.pk)
@@ -244,7 +251,61 @@ def test_workers_are_woken_once_a_change_is_committed(
 
 def test_a_world_that_has_not_reached_its_target_is_lagging(world: Any) -> None:
     assert queries.lagging() == []
-    clock.open_all()
+    clock.open_all(NOW)
     assert queries.lagging() == [{"name": "Harbour", "tick": 0, "target_tick": 1}]
     World.objects.update(status="paused")
     assert queries.lagging() == []
+
+
+# --- How long ticks take -------------------------------------------------------------------------------------
+
+LATE = NOW - timedelta(seconds=20)
+"""A heartbeat of a while ago."""
+
+
+def test_a_tick_is_timed_from_the_heartbeat_until_nothing_of_it_is_due(world: Any) -> None:
+    clock.open_all(LATE)
+    assert (read(world).timed_tick, read(world).timed_from) == (1, LATE)
+    turn = clock.take_turn(world.pk)
+    assert turn
+    clock.go_on(turn)
+    clock.note_done()  # the clock is there, and the zone still due
+    assert (read(world).tick, read(world).timed_from, read(world).took_ms) == (1, LATE, None)
+    assert tick(world) == 1
+    clock.note_done()
+    assert read(world).timed_from is None
+    assert read(world).took_ms >= 20_000
+
+
+def test_who_has_no_time_to_rest_learns_it_as_the_clock_goes_on(world: Any) -> None:
+    clock.open_all(LATE)
+    tick(world)
+    clock.open_all(NOW)  # before anybody noted that it was done
+    assert (read(world).timed_tick, read(world).timed_from) == (1, LATE)
+    assert tick(world) == 2
+    assert read(world).timed_from is None
+    assert read(world).took_ms >= 20_000
+
+
+def test_a_tick_that_takes_long_is_timed_on_through_later_heartbeats(world: Any) -> None:
+    for seconds in range(5):
+        clock.open_all(LATE + timedelta(seconds=seconds))
+    assert (read(world).timed_tick, read(world).timed_from) == (1, LATE)
+
+
+def test_where_no_tick_is_due_none_is_timed(world: Any) -> None:
+    worlds.set_rate(world.pk, 0.5)
+    clock.open_all(LATE)
+    assert read(world).timed_from is None
+    clock.open_all(NOW)
+    assert (read(world).timed_tick, read(world).timed_from) == (1, NOW)
+
+
+def test_a_clock_that_is_set_back_is_timed_anew(world: Any) -> None:
+    worlds.set_rate(world.pk, 9)
+    clock.open_all(LATE)
+    worlds.pause(world.pk)
+    worlds.set_rate(world.pk, 1)
+    worlds.resume(world.pk)
+    clock.open_all(NOW)
+    assert (read(world).timed_tick, read(world).timed_from) == (1, NOW)
