@@ -21,7 +21,11 @@ from django.utils.functional import cached_property
 
 
 class EstimatedPaginator(Paginator):
-    """Counts exactly what is soon counted, and takes the planner's word for the rest."""
+    """Counts exactly what is soon counted, and takes the planner's word for the rest. Shows so many pages of it."""
+
+    template_name = "admin/pages.html"
+    PAGES = 200
+    """At most: to show one, the database goes through all that are before it."""
 
     EXACT_BELOW = 20_000
     """Rows."""
@@ -42,6 +46,16 @@ class EstimatedPaginator(Paginator):
             return super().count
         # Never a single page, which the admin would read without a limit.
         return max(int(plan["Plan Rows"]), self.per_page + 1)
+
+    @cached_property
+    def num_pages(self) -> int:
+        """How many pages can be asked for."""
+        return min(self.PAGES, super().num_pages)
+
+    @property
+    def cut(self) -> bool:
+        """Whether there are rows behind the last page."""
+        return self.count > self.PAGES * self.per_page
 
 
 PATIENCE_S = 8

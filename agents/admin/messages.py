@@ -15,7 +15,8 @@ from unfold.decorators import display
 from agents.admin.shown import label
 from agents.models import Agent, Message
 from domains import links
-from domains.readonly import Log
+from domains.newest import Newest
+from zones import queries as zones
 from zones.admin import WorldFilter
 from zones.of_worlds import OfWorlds
 
@@ -23,7 +24,9 @@ STATUS_COLOURS = {"sent": "info", "waiting": "warning", "answered": "success", "
 
 
 @admin.register(Message)
-class MessageAdmin(OfWorlds, Log, ModelAdmin):
+class MessageAdmin(OfWorlds, Newest, ModelAdmin):
+    by = "number"
+    indexed = ("sender_agent", "recipient")
     list_display = ["number", "inserted_at", "said_by", "said_to", "words", "shown_status", "turn", "impersonated_by"]
     list_filter = ["status", WorldFilter]
     list_select_related = ["sender_agent", "recipient"]
@@ -32,7 +35,6 @@ class MessageAdmin(OfWorlds, Log, ModelAdmin):
     search_help_text = (
         "Who said it or whom it is for (user:<name>, an agent's name), or an agent's or conversation's id"
     )
-    ordering = ["-number"]
     fieldsets = [
         (None, {"fields": ["sender", "to", "text", "shown_status", "impersonated_by", "inserted_at"]}),
         ("Conversation", {"fields": ["conversation", "turn", "reply_to"]}),
@@ -46,13 +48,11 @@ class MessageAdmin(OfWorlds, Log, ModelAdmin):
         term = search_term.strip().replace("\0", "")
         if not term:
             return queryset, False
-        try:
-            id_ = UUID(term)
-        except ValueError:
-            agents = list(Agent.objects.filter(name=term).order_by().values_list("pk", flat=True)[:100])
-            said = Q(sender_agent__in=agents) | Q(recipient__in=agents)
-            return queryset.filter(said if agents else Q(sender=term) | Q(to=term)), False
-        return queryset.filter(Q(conversation=id_) | Q(sender_agent=id_) | Q(recipient=id_)), False
+        by_id = zones.as_id(term)
+        agents = list(Agent.objects.filter(pk=by_id) if by_id else Agent.objects.filter(name=term)[:100])
+        if agents:
+            return queryset.filter(Q(sender_agent__in=agents) | Q(recipient__in=agents)), False
+        return queryset.filter(Q(conversation=by_id) if by_id else Q(sender=term) | Q(to=term)), False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         """Of the agents only their names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -13,20 +13,20 @@ from unfold.decorators import display
 from agents.admin.shown import Named, document, label, pretty, pretty_text, whole
 from agents.models import Agent, OutsideCall
 from domains import links
-from domains.readonly import Log
+from domains.newest import Newest
 from zones.of_worlds import OfWorlds
 
 STATUS_COLOURS = {"open": "info", "done": "success", "failed": "danger", "refused": "warning"}
 
 
 @admin.register(OutsideCall)
-class OutsideCallAdmin(OfWorlds, Named, Log, ModelAdmin):
+class OutsideCallAdmin(OfWorlds, Named, Newest, ModelAdmin):
+    indexed = ("agent",)
     named = ("agent_id",)
     list_display = ["started", "whom", "tool", "shown_status", "code", "attempt", "shown_ms"]
     list_filter = ["status"]
     search_fields = ["tool"]  # which shows the box; see `get_search_results`
     search_help_text = "An agent's whole name, or a tool's: <server>.<tool>"
-    ordering = ["-id"]
     sortable_by = ["started"]
     fieldsets = [
         (None, {"fields": ["whom", "tool", "shown_status", "code", "error", "started", "shown_ms"]}),
@@ -47,7 +47,7 @@ class OutsideCallAdmin(OfWorlds, Named, Log, ModelAdmin):
         if not term:
             return queryset, False
         agents = list(Agent.objects.filter(name=term).order_by().values_list("pk", flat=True)[:100])
-        return queryset.filter(Q(agent_id__in=agents) | Q(tool=term)), False
+        return queryset.filter(agent_id__in=agents) if agents else queryset.filter(tool=term), False
 
     @display(description="wanted at", ordering="id")  # in which there is the instant, and the index
     def started(self, call: OutsideCall) -> str:

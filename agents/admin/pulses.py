@@ -8,18 +8,23 @@ from unfold.decorators import display
 
 from agents.models import WorldPulse
 from domains import links
-from domains.readonly import Log
+from domains.newest import Newest
 from zones.admin import WorldFilter
 from zones.of_worlds import OfWorlds
 
 
 @admin.register(WorldPulse)
-class WorldPulseAdmin(OfWorlds, Log, ModelAdmin):
-    list_display = ["at", links.column("world"), "world_tick", "agents", "ticks", "shown_mood", "shown_energy"]
+class WorldPulseAdmin(OfWorlds, Newest, ModelAdmin):
+    list_display = ["at", links.column("world"), "world_tick", "agents", "ticks", "shown_took", "shown_mood",
+                    "shown_energy"]  # fmt: skip
     list_filter = [WorldFilter]
     list_select_related = ["world"]
-    ordering = ["-id"]
     sortable_by = ()
+
+    @display(description="a tick took", empty_value=links.NONE)
+    def shown_took(self, pulse: WorldPulse) -> str | None:
+        """From due to done."""
+        return None if pulse.took_ms is None else f"{pulse.took_ms:,.0f} ms"
 
     @display(description="mood")
     def shown_mood(self, pulse: WorldPulse) -> str:

@@ -33,17 +33,6 @@ def names_of(ids: Iterable[UUID | None]) -> dict[UUID, str]:
     return dict(sql.fetch_rows(NAMES, {"ids": list({one for one in ids if one})}))
 
 
-class _NamedList(ChangeList):
-    """A page of rows that know the names of what they point to."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        columns = self.model_admin.named
-        names = names_of(getattr(row, column) for row in self.result_list for column in columns)
-        for row in self.result_list:
-            row.known_names = names
-
-
 class Named:
     """Mix into a ModelAdmin of rows that point to agents, worlds or endpoints without a constraint.
 
@@ -53,9 +42,14 @@ class Named:
     named: tuple[str, ...]
     """Columns that hold an id."""
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """One that looks up the names of a page at once."""
-        return _NamedList
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """With the names of a page looked up at once. Raises: IncorrectLookupParameters."""
+        page: ChangeList = super().get_changelist_instance(request)  # type: ignore[misc]
+        page.result_list = list(page.result_list)
+        names = names_of(getattr(row, column) for row in page.result_list for column in self.named)
+        for row in page.result_list:
+            row.known_names = names
+        return page
 
     def name_of(self, row: Any, column: str) -> str:
         """The name behind a column; the id itself, when nothing has it any more."""

@@ -24,6 +24,7 @@ from agents.admin.shown import Named, document, dollars, label, names_of, plain,
 from agents.errors import AgentError
 from agents.models import Agent, Endpoint, ModelCall, Spending, SpendingCap
 from domains import links, sql
+from domains.newest import Newest
 from domains.readonly import Large, Log
 from domains.thunderblock.doors import Refusing
 from zones import queries as zones
@@ -264,7 +265,8 @@ STATUS_COLOURS = {"open": "info", "answered": "success", "failed": "danger", "st
 
 
 @admin.register(ModelCall)
-class ModelCallAdmin(OfWorlds, Summed, Named, Log, ModelAdmin):
+class ModelCallAdmin(OfWorlds, Summed, Named, Newest, ModelAdmin):
+    indexed = ("agent",)
     named = ("agent_id", "endpoint_id")
     list_display = [
         "started", "whom", "shown_endpoint", "model", "shown_status", "error_class", "tokens", "shown_cost",
@@ -274,7 +276,6 @@ class ModelCallAdmin(OfWorlds, Summed, Named, Log, ModelAdmin):
     sortable_by = ["started"]
     search_fields = ["request_hash"]  # which shows the box; see `get_search_results`
     search_help_text = "An agent's whole name, or the hash of a request"
-    ordering = ["-id"]
     fieldsets = [
         (None, {"fields": ["whom", "shown_endpoint", "model", "shown_status", "error_class", "error"]}),
         ("What it took", {"fields": ["tokens", "shown_cost", "shown_ms", "started"]}),
@@ -295,8 +296,9 @@ class ModelCallAdmin(OfWorlds, Summed, Named, Log, ModelAdmin):
         if not term:
             return queryset, False
         agents = list(Agent.objects.filter(name=term).order_by().values_list("pk", flat=True)[:100])
-        wanted = Q(agent_id__in=agents)
-        return queryset.filter(wanted if len(term) != 64 else wanted | Q(request_hash=term.lower())), False
+        if not agents and len(term) == 64:
+            return queryset.filter(request_hash=term.lower()), False
+        return queryset.filter(agent_id__in=agents), False
 
     @display(description="started at", ordering="id")  # in which there is the instant, and the index
     def started(self, call: ModelCall) -> str:

@@ -20,6 +20,7 @@ from unfold.widgets import (
 )
 
 from domains import links
+from domains.newest import Newest
 from domains.readonly import Large, Log, actor
 from domains.thundergate import grants, keys, roles, scopes, tokens
 from domains.thundergate.alerts.admin import AlertAdmin, AlertRuleAdmin, AlertWatchAdmin
@@ -138,9 +139,10 @@ class ForAgent:
 
 
 @admin.register(AccessToken)
-class AccessTokenAdmin(ForAgent, Log, ModelAdmin):
+class AccessTokenAdmin(ForAgent, Newest, ModelAdmin):
     """What was issued, to whom; a token itself is never shown. Revoking works while domains rest, too."""
 
+    indexed = ("user", "username")
     list_display = [
         "id", links.column("user"), links.column("key"), "shown_agent", "shown_state", "issued_at", "expires_at",
         "revoked_by", "reason",
@@ -149,7 +151,7 @@ class AccessTokenAdmin(ForAgent, Log, ModelAdmin):
     list_select_related = ["user", "key"]
     search_fields = ["user__username__exact"]
     search_help_text = "A user's whole name"
-    ordering = ["-issued_at", "-id"]
+    sortable_by = ["issued_at"]
     actions = ["revoke"]
 
     @display(description="state", label=STATE_COLOURS)

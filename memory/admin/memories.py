@@ -33,10 +33,6 @@ class MemoryNodeAdmin(Remembered, ModelAdmin):
         """Without vectors, and with no more of the agents than their names."""
         return super().get_queryset(request).defer(*LONG, *without("agent", OF_AGENT))
 
-    def get_ordering(self, request: HttpRequest) -> list[str]:
-        """By time, which is in the ids, and which the index of an agent's memories has."""
-        return ["-id"]
-
     def found(self, rows: QuerySet[MemoryNode], term: str) -> QuerySet[MemoryNode]:
         """An id may be a memory's own."""
         agents = self.agents(term)
@@ -87,11 +83,11 @@ class MemoryEdgeAdmin(Remembered, ModelAdmin):
     list_display = [links.column("source", ordered=False), "relation", links.column("target", ordered=False),
                     "strength", "inserted_at"]  # fmt: skip
     list_display_links = ["relation"]
+    indexed = ("agent", "source", "target")
     list_filter = ["relation"]
     list_select_related = ["source", "target"]
     search_help_text = "An agent's whole name, or the id of an agent or memory"
     sortable_by = ["inserted_at"]
-    ordering = ["-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MemoryEdge]:
         """Without vectors."""
@@ -99,8 +95,9 @@ class MemoryEdgeAdmin(Remembered, ModelAdmin):
 
     def found(self, rows: QuerySet[MemoryEdge], term: str) -> QuerySet[MemoryEdge]:
         """An id may be of a memory at either end."""
-        found = super().found(rows, term)
-        return found | rows.filter(source=UUID(term)) | rows.filter(target=UUID(term)) if _is_id(term) else found
+        if _is_id(term) and MemoryNode.objects.filter(pk=UUID(term)).exists():
+            return rows.filter(Q(source=UUID(term)) | Q(target=UUID(term)))
+        return super().found(rows, term)
 
     @staticmethod
     def agent_id(row: MemoryEdge) -> UUID:
@@ -114,7 +111,6 @@ class MemoryEntityAdmin(Remembered, ModelAdmin):
     list_filter = ["kind"]
     list_select_related = ["agent"]
     sortable_by = ["inserted_at"]
-    ordering = ["-id"]
     readonly_fields = ["spellings", "named_in"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MemoryEntity]:
@@ -155,8 +151,7 @@ class MemoryFactAdmin(Remembered, ModelAdmin):
                     "valid_from", "valid_to"]  # fmt: skip
     list_filter = [HoldsFilter]
     list_select_related = ["agent", "memory"]
-    sortable_by = ["valid_from"]
-    ordering = ["-id"]
+    sortable_by = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MemoryFact]:
         """With no more of the agents than their names, and of memories than their words."""

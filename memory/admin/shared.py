@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.views import ChangeList
 
+from domains.newest import Newest
 from domains.readonly import ByAgent, Log
 from memory import readers
 
@@ -35,28 +36,24 @@ class OfAgents(ByAgent, Log):
         return readers.rule().seen(user)
 
 
-class _ReadList(ChangeList):
-    """A page of memories: that it was read is told, where they are not one's own."""
+class Remembered(OfAgents, Newest):
+    """Mix into a ModelAdmin, first, whose rows are what agents remember: of those whose memories one may read.
 
-    result_list: Any
+    That a page of them was read is told, where they are not one's own.
+    """
 
-    def get_results(self, request: HttpRequest) -> None:
-        """Raises: IncorrectLookupParameters."""
-        super().get_results(request)
-        self.result_list = list(self.result_list)
-        self.model_admin.tell_read(request, self.result_list)
-
-
-class Remembered(OfAgents):
-    """Mix into a ModelAdmin, first, whose rows are what agents remember: of those whose memories one may read."""
+    indexed: tuple[str, ...] = ("agent",)
 
     def shown_to(self, user: Any) -> readers.Agents:
         """Agents whose memories somebody may read."""
         return readers.rule().read(user)
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """One that tells of looks into memories of others."""
-        return _ReadList
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Told. Raises: IncorrectLookupParameters."""
+        page: ChangeList = super().get_changelist_instance(request)  # type: ignore[misc]
+        page.result_list = list(page.result_list)
+        self.tell_read(request, page.result_list)
+        return page
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Told, too."""

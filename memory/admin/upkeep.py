@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from domains import links
-from domains.readonly import Log
+from domains.newest import Newest
 from memory.admin.shared import OfAgents
 from memory.models import AgentUpkeep, MemoryForm, UnlinkedMemory
 
@@ -31,14 +31,14 @@ class AgentUpkeepAdmin(OfAgents, ModelAdmin):
 
 
 @admin.register(UnlinkedMemory)
-class UnlinkedMemoryAdmin(Log, ModelAdmin):
+class UnlinkedMemoryAdmin(Newest, ModelAdmin):
     """What waits for the graph: ids only."""
 
+    by = "memory_id"
     list_display = ["shown_memory"]
     list_display_links = None
     search_fields = ["memory_id__exact"]
     search_help_text = "The whole id of a memory"
-    ordering = ["memory_id"]
 
     @display(description="memory", ordering="memory_id")
     def shown_memory(self, row: UnlinkedMemory) -> str:
@@ -64,14 +64,15 @@ class ComparedFilter(admin.SimpleListFilter):
 
 
 @admin.register(MemoryForm)
-class MemoryFormAdmin(OfAgents, ModelAdmin):
+class MemoryFormAdmin(OfAgents, Newest, ModelAdmin):
     """Which memories have been compared with others: no words of theirs."""
 
+    by = "memory_id"
+    indexed = ("agent_id",)
     agent_path = "agent_id"
     list_display = ["shown_memory", "shown_agent", "compared"]
     list_display_links = None
     list_filter = [ComparedFilter]
-    ordering = ["-memory_id"]
     sortable_by = ()
 
     @display(description="memory")

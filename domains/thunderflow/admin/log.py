@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -15,8 +14,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from domains import links
+from domains.newest import Newest
 from domains.readonly import Log
-from domains.thunderflow import queries
 from domains.thunderflow.models import Event, RedactedRow, Seal, Stream
 from domains.thunderflow.readers import OfStreams
 
@@ -32,29 +31,10 @@ def stream_links(name: str) -> SafeString | str:
     return links.line([events, *([links.to(KINDS[kind], pk, f"its {kind}")] if kind in KINDS else [])])
 
 
-class ReachFilter(admin.SimpleListFilter):
-    """How far back to look: a topic has no index, so a rare one would be sought through the whole log."""
-
-    title = "how far back"
-    parameter_name = "reach"
-    DEFAULT = "100000"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """From near to far."""
-        return [(self.DEFAULT, "the latest 100,000 events"), ("1000000", "the latest million"), ("all", "everything")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
-        """The latest 100,000 positions, unless another is chosen, or one stream looked at, which has an index."""
-        reach = self.value() or ("all" if ONE_STREAM in request.GET else self.DEFAULT)
-        if not reach.isdecimal() or len(reach) > 12:
-            return queryset
-        return queryset.filter(position__gt=queries.settled() - int(reach))
-
-
 @admin.register(Event)
-class EventAdmin(OfStreams, Log, ModelAdmin):
+class EventAdmin(OfStreams, Newest, ModelAdmin):
+    by = "position"
     list_display = ["position", "at", "shown_topic", "shown_stream", "seq", "actor"]
-    list_filter = [ReachFilter]
     search_fields = ["pk"]  # which shows the box
     search_help_text = "A position, a whole topic, a whole stream (zone:<id>), or who acted (user:<name>)"
     sortable_by = ["position"]
@@ -64,9 +44,20 @@ class EventAdmin(OfStreams, Log, ModelAdmin):
         ("Payload", {"fields": ["event_version", "priority", "shown_payload"]}),
     ]
 
-    def get_ordering(self, request: HttpRequest) -> Sequence[str]:
+    def order(self, request: HttpRequest) -> str:
         """Of one stream by `seq`, along its index; else by position. Both are the order in which things happened."""
-        return ["-seq"] if ONE_STREAM in request.GET else ["-position"]
+        return "seq" if self._one_stream(request) else "position"
+
+    def walked(self, request: HttpRequest) -> QuerySet[Event]:
+        """One stream, or all."""
+        rows, one = super().walked(request), self._one_stream(request)
+        return rows.filter(stream=one) if one else rows
+
+    @staticmethod
+    def _one_stream(request: HttpRequest) -> str:
+        term = request.GET.get("q", "").strip().replace("\0", "")
+        named = ":" in term and Stream.objects.filter(name=term).exists()
+        return term if named else request.GET.get(ONE_STREAM, "").replace("\0", "")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
@@ -79,8 +70,7 @@ class EventAdmin(OfStreams, Log, ModelAdmin):
             return queryset.filter(position=int(term) if len(term) < 19 else 0), False
         if ":" not in term:
             return queryset.filter(topic=term), False
-        is_stream = Stream.objects.filter(name=term).exists()
-        return queryset.filter(**{"stream" if is_stream else "actor": term}), False
+        return queryset.filter(**{"stream" if self._one_stream(request) == term else "actor": term}), False
 
     @display(description="topic", ordering="topic")
     def shown_topic(self, event: Event) -> SafeString | str:

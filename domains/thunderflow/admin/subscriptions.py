@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from domains import links
+from domains.newest import Newest
 from domains.readonly import Lasting, Log, actor
 from domains.thunderflow import faults
 from domains.thunderflow.admin.log import document, stream_links
@@ -182,7 +183,7 @@ class SubscriptionAdmin(Log, ModelAdmin):
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(OfStreams, Log, ModelAdmin):
+class DeadLetterAdmin(OfStreams, Newest, ModelAdmin):
     """Sending again, and letting go."""
 
     list_display = [
@@ -199,6 +200,7 @@ class DeadLetterAdmin(OfStreams, Log, ModelAdmin):
                                         "failed_at", "resolved_at", "resolved_by"]}),
         ("The event", {"fields": ["shard", "seq", "position", "whole_event"]}),
     ]  # fmt: skip
+    sortable_by = ["failed_at"]
     actions = ["retry", "discard"]
 
     @admin.display(description="error")

@@ -7,23 +7,25 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from domains import links
 from domains.console import shown
-from domains.readonly import Log
+from domains.newest import Newest
 from domains.thundergate.audit import queries
 from domains.thundergate.audit.models import AuditEntry
 
 COLOURS = {"create": "success", "change": "info", "delete": "danger", "truncate": "danger"}
 IN_LIST = 120
 """Characters of what changed."""
+NEAR = 10_000
+"""Entries between the first and the last of one cause, at most."""
 
 
 class TableFilter(admin.SimpleListFilter):
@@ -41,10 +43,12 @@ class TableFilter(admin.SimpleListFilter):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(Log, ModelAdmin):
+class AuditEntryAdmin(Newest, ModelAdmin):
+    indexed = ("actor", "object_id", "user_id")
     list_display = ["at", "shown_action", "table", "shown_object", "actor", "door", "address", "shown_changes"]
     list_filter = ["action", "door", TableFilter, "at"]
-    search_fields = ["actor"]
+    search_fields = ["actor"]  # which shows the box; see `get_search_results`
+    sortable_by = ["at"]
     search_help_text = "A person's name, an object's whole id, an address, or a correlation id"
     readonly_fields = fields = [
         "at", "shown_action", "table", "shown_object", "shown_diff", "actor", "door", "address", "user_id", "key_id",
@@ -54,15 +58,17 @@ class AuditEntryAdmin(Log, ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
     ) -> tuple[QuerySet[AuditEntry], bool]:
-        """Whole values only, which indexes serve."""
-        term = search_term.strip()
+        """Whole values: of a column with an index that has it, else of the others."""
+        term = search_term.strip().replace("\0", "")
         if not term:
             return queryset, False
-        found = queryset.filter(actor__in=[term, f"user:{term}"]) | queryset.filter(object_id=term)
-        found |= queryset.filter(address=term)
+        by_id = None
         with suppress(ValueError):
-            found |= queryset.filter(correlation_id=UUID(term)) | queryset.filter(user_id=UUID(term))
-        return found, False
+            by_id = UUID(term)
+        names = [Q(object_id=term), Q(actor=f"user:{term}"), Q(actor=term)]
+        indexed = [Q(object_id=term) | Q(user_id=by_id)] if by_id else names
+        found = [wanted for wanted in indexed if self.model.objects.filter(wanted).exists()]
+        return queryset.filter(*found[:1] or [Q(correlation_id=by_id) if by_id else Q(address=term)]), False
 
     @display(description="action", ordering="action", label=COLOURS)
     def shown_action(self, entry: AuditEntry) -> str:
@@ -102,8 +108,8 @@ class AuditEntryAdmin(Log, ModelAdmin):
         """All else that was done for the same cause."""
         if entry.correlation_id is None:
             return "—"
-        address = reverse("admin:thundergate_auditentry_changelist") + f"?q={entry.correlation_id}"
-        return format_html('<a href="{}">{}</a>', address, entry.correlation_id)
+        near = {"correlation_id__exact": entry.correlation_id, "id__lt": entry.pk + NEAR}
+        return links.listed("thundergate.auditentry", str(entry.correlation_id), **near)
 
 
 def _cell(side: dict[str, Any] | None, name: str) -> str:
