@@ -26,4 +26,4 @@ def seen(user: Any, *, system: bool, blackboard: bool) -> Seen | None:
         return None
     streams = [zone_stream(zone_id) for zone_id in zones.visible_zone_ids(user)]
     streams += [world_stream(pk) for pk in zones.worlds(user).order_by("pk").values_list("pk", flat=True)]
-    return Seen((*streams, *(["system"] if system else [])), blackboard=blackboard)
+    return Seen(frozenset([*streams, *(["system"] if system else [])]), blackboard=blackboard)

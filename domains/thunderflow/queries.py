@@ -119,7 +119,7 @@ def read(
 class Seen:
     """Streams that somebody may read: these, and those of the blackboard if he may."""
 
-    streams: tuple[str, ...]
+    streams: frozenset[str]
     blackboard: bool = False
 
     def includes(self, stream: str) -> bool:
@@ -261,6 +261,12 @@ def at(position: int) -> StoredEvent | None:
     """The event at a position; None when there is none, or none any more. One query."""
     found = fetch_events(f"SELECT {FIELDS} FROM events WHERE position = %s", [position])
     return found[0] if found else None
+
+
+def at_all(positions: Sequence[int]) -> dict[int, StoredEvent]:
+    """The events at some positions, those that are still there. One query."""
+    found = fetch_events(f"SELECT {FIELDS} FROM events WHERE position = ANY(%s)", [list(positions)])
+    return {event.position: event for event in found}
 
 
 def follow(

@@ -24,7 +24,7 @@ def seen(user: Any) -> Seen | None:
     """Which streams somebody may read. None: all."""
     if user.is_superuser:
         return None
-    return _rules[0](user) if _rules else Seen(())
+    return _rules[0](user) if _rules else Seen(frozenset())
 
 
 class OfStreams:

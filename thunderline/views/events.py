@@ -15,7 +15,7 @@ from django.utils import timezone
 from domains.thunderflow import partitions, queries, trace
 from domains.thunderflow.patterns import BadPattern
 from domains.thunderflow.queries import Newest, StoredEvent
-from domains.thunderflow.trace import Step
+from domains.thunderflow.trace import E, Step
 from thunderline import streams
 from thunderline.views import live
 from thunderline.views.told import Told, told, zones_named
@@ -23,7 +23,7 @@ from zones import queries as zones
 
 SHOWN = 100
 """Events that the page begins with, and that a look at what is new brings at most; the browser keeps 300."""
-STEPS_SHOWN = 200
+STEPS_SHOWN = 100
 NEAR_S, FAR_S = 60.0, 600.0
 """Within which time what belongs to an event is looked for, at first and when somebody wants more."""
 LONGEST_PATTERN = 500
@@ -164,19 +164,20 @@ def tree(request: HttpRequest, position: int) -> HttpResponse:
     event, far = _visible(request, position), "far" in request.GET
     context: dict[str, Any] = {"event": event, "far": far, "steps": [], "left_out": 0}
     if event.correlation_id is not None:
-        found = trace.trace(event.correlation_id, within_s=FAR_S if far else NEAR_S, now=timezone.now())
+        found = trace.outline(event.correlation_id, within_s=FAR_S if far else NEAR_S, now=timezone.now())
         may = streams.seen_by(request.user)
         steps = [step for step in found.steps if may is None or may.includes(step.event.stream)]
         shown = around(steps, event.id, most=STEPS_SHOWN)
-        told_steps = rows(request.user, [step.event for step in shown])
+        whole = queries.at_all([step.event.position for step in shown])
+        depths = {step.event.position: min(step.depth, 8) for step in shown if step.event.position in whole}
+        told_steps = rows(request.user, [whole[position] for position in depths])
         context |= {
-            "steps": [(min(step.depth, 8), row) for step, row in zip(shown, told_steps, strict=True)],
-            "left_out": len(steps) - len(shown), "since": found.since, "until": found.until,
+            "steps": list(zip(depths.values(), told_steps, strict=True)), "left_out": len(steps) - len(depths),
         }  # fmt: skip
     return render(request, "parts/event_tree.html", context)
 
 
-def around(steps: Sequence[Step], event_id: UUID, *, most: int) -> list[Step]:
+def around(steps: Sequence[Step[E]], event_id: UUID, *, most: int) -> list[Step[E]]:
     """At most so many steps, in their order: what led to an event and what it led to first, then the others."""
     if len(steps) <= most:
         return list(steps)
@@ -185,7 +186,7 @@ def around(steps: Sequence[Step], event_id: UUID, *, most: int) -> list[Step]:
     return [steps[i] for i in sorted(wanted[:most])]
 
 
-def _kin(steps: Sequence[Step], event_id: UUID) -> set[int]:
+def _kin(steps: Sequence[Step[Any]], event_id: UUID) -> set[int]:
     """Which steps are an event, its causes or its effects. Steps are a tree, written in depth first."""
     middle = next((i for i, step in enumerate(steps) if step.event.id == event_id), None)
     if middle is None:

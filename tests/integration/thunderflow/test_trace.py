@@ -12,7 +12,7 @@ from domains.thunderflow import queries
 from domains.thunderflow.actions import publish, publish_many
 from domains.thunderflow.context import acting
 from domains.thunderflow.models import Cursor, Subscription
-from domains.thunderflow.trace import made_at, position_at, trace
+from domains.thunderflow.trace import made_at, outline, position_at, trace
 from tests.integration.thunderflow.told import told
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("commits")]
@@ -47,6 +47,8 @@ def test_effects_stand_under_their_causes(made: Callable[[], UUID]) -> None:
     a_story(correlation_id)
     found = trace(correlation_id, now=datetime.now(UTC))
     assert [(step.depth, step.event.payload["what"]) for step in found.steps] == STORY
+    outlined = [(step.depth, step.event.position) for step in outline(correlation_id, now=datetime.now(UTC)).steps]
+    assert outlined == [(step.depth, step.event.position) for step in found.steps]
 
 
 def test_the_time_of_an_id_is_known_if_it_was_made_here() -> None:

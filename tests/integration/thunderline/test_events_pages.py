@@ -222,6 +222,21 @@ def test_causes_come_before_their_effects(as_operator: Client) -> None:
     assert f'href="/events/{cause.position}/"' in html
 
 
+def test_of_a_large_tree_only_what_is_shown_is_read_whole(
+    as_operator: Client, count_queries: CountQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thunderline.views.events.STEPS_SHOWN", 5)
+    with acting(actor="tests"):
+        for number in range(30):
+            tell(f"leaf {number}")
+    with count_queries() as statements:
+        html = text_of(as_operator, f"/events/{newest().position}/tree/")
+    assert html.count("<li class=") == 5
+    assert "25 more are left out" in html
+    whole = [sql for sql in statements if "payload" in sql and "position = ANY" not in sql]
+    assert not [sql for sql in whole if "correlation_id =" in sql]
+
+
 def test_an_event_from_outside_of_everything_says_so(as_operator: Client) -> None:
     tell("alone")
     assert newest().correlation_id is None

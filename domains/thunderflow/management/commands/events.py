@@ -176,7 +176,7 @@ def _told(event: queries.StoredEvent) -> Text:
     return line.append("  " + describe(event.payload), style="default")
 
 
-def print_trace(out: Console, found: Trace) -> None:
+def print_trace(out: Console, found: Trace[queries.StoredEvent]) -> None:
     """Effects stand under their cause, a step further in; the milliseconds are those since the first event."""
     first = min(step.event.at for step in found.steps)
     for step in found.steps:
