@@ -113,6 +113,7 @@ document.addEventListener("htmx:afterOnLoad", (event) => {
 
 // One with a button stays longer, and as long as somebody is at it.
 let noticeTimer = 0;
+if (document.querySelector("#notice:not(:empty)")) letNoticeGo();
 function letNoticeGo() {
   clearTimeout(noticeTimer);
   const notice = document.getElementById("notice");
