@@ -14,14 +14,14 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from domains import links
-from memory.admin.shared import LONG, OF_AGENT, Remembered, without
+from memory.admin.shared import LONG, OF_AGENT, Remembered, rounded, without
 from memory.models import MemoryEdge, MemoryEntity, MemoryEntityAlias, MemoryFact, MemoryNode, UnlinkedMemory
 
 
 @admin.register(MemoryNode)
 class MemoryNodeAdmin(Remembered, ModelAdmin):
-    list_display = ["shown_content", links.column("agent"), "kind", "importance", "valence", "access_count",
-                    "inserted_at"]  # fmt: skip
+    list_display = ["shown_content", links.column("agent"), "kind", rounded("importance"), rounded("valence"),
+                    "access_count", "inserted_at"]  # fmt: skip
     list_filter = ["kind"]
     list_select_related = ["agent"]
     search_help_text = "An agent's whole name, or the id of an agent or memory"
@@ -81,7 +81,7 @@ def _is_id(term: str) -> bool:
 class MemoryEdgeAdmin(Remembered, ModelAdmin):
     agent_path = "source__agent"
     list_display = [links.column("source", ordered=False), "relation", links.column("target", ordered=False),
-                    "strength", "inserted_at"]  # fmt: skip
+                    rounded("strength"), "inserted_at"]  # fmt: skip
     list_display_links = ["relation"]
     indexed = ("agent", "source", "target")
     list_filter = ["relation"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.decorators import display
 from unfold.views import ChangeList
 
 from domains.newest import Newest
@@ -71,6 +72,17 @@ class Remembered(OfAgents, Newest):
         """Whose it is."""
         found: UUID = row.agent_id
         return found
+
+
+def rounded(name: str) -> Callable[[Any], str]:
+    """A column for `list_display`: two digits are plenty."""
+
+    @display(description=name)
+    def shown(row: Any) -> str:
+        return f"{getattr(row, name):.2f}"
+
+    shown.__name__ = name
+    return shown
 
 
 LONG = ("embedding", "signature", "content_hash")
