@@ -93,7 +93,7 @@ const charts = (() => {
       const ink = () => colour("--quiet");
       const grid = { stroke: () => colour("--line"), width: 1 };
       return {
-        width: Math.max(60, area.clientWidth), height: HEIGHT, legend: { show: false }, padding: [6, 4, 0, 0],
+        width: Math.max(60, area.clientWidth), height: HEIGHT, legend: { show: false }, padding: [6, 24, 0, 0],
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
         scales: {
           x: { time: true, range: (_, least, most) => shown(least, most, span) },
