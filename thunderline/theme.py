@@ -136,7 +136,7 @@ UNFOLD: dict[str, Any] = {
                 _item("Admin's log", "history", "admin.logentry"),
                 _item("Failed logins", "no_accounts", "axes.accessattempt"),
                 _item("Redactions", "person_remove", "thundergate.redaction"),
-                _item("Repeatable requests", "repeat", "api.repeatable"),
+                _item("Repeatable requests", "repeat", "thundergate.repeatable"),
             ),
             _group(
                 "Schedule",

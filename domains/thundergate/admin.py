@@ -26,7 +26,8 @@ from domains.thundergate import grants, keys, roles, scopes, tokens
 from domains.thundergate.alerts.admin import AlertAdmin, AlertRuleAdmin, AlertWatchAdmin
 from domains.thundergate.audit.admin import AuditEntryAdmin
 from domains.thundergate.errors import GateError
-from domains.thundergate.models import AccessToken, ApiKey, MemoryGrant, Redaction, User
+from domains.thundergate.models import AccessToken, ApiKey, MemoryGrant, Redaction, Repeatable, User
+from domains.thundergate.repeats.admin import RepeatableAdmin
 
 __all__ = [
     "AccessTokenAdmin",
@@ -38,13 +39,14 @@ __all__ = [
     "GroupAdmin",
     "MemoryGrantAdmin",
     "RedactionAdmin",
+    "RepeatableAdmin",
     "UserAdmin",
 ]
 
 REDACTIONS = {"running": "info", "waiting": "warning", "done": "success"}
 STATE_COLOURS = {"good": "success", "expired": "info", "revoked": "danger"}
 
-GO_ALONG = {model._meta.verbose_name for model in (AccessToken, ApiKey, MemoryGrant)}
+GO_ALONG = {model._meta.verbose_name for model in (AccessToken, ApiKey, MemoryGrant, Repeatable)}
 
 admin.site.unregister(Group)
 
@@ -85,7 +87,7 @@ class UserAdmin(Large, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
         ])  # fmt: skip
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Tokens and keys, which are deleted by nobody, go with their users."""
+        """Tokens, keys and what was kept for them, which are deleted by nobody, go with their users."""
         objects, counts, needed, protected = super().get_deleted_objects(objs, request)
         return objects, counts, set(needed) - GO_ALONG, protected
 

@@ -130,11 +130,17 @@ register(
         "alerts", key={"id": "bigint"}, stage=Stage.COPY,
         columns={"key": INNER, "details": JSONB, "acknowledged_by": LABEL},
     ),
+    # Answers that are kept for a day for who asks again: those of or about the subject go.
+    Table(
+        "repeatable_requests", key={"id": "bigint"}, columns={"key": TEXT, "body": TEXT}, removes="concerned",
+        own="t.user_id = %(user)s::uuid",
+    ),
     Table("redactions", key={"id": "uuid"}, columns={"by": LABEL, "reason": TEXT}, secret=["subject"]),
 )  # fmt: skip
 harmless("audit_log", "action", "object_table", "door", "key_id")
 harmless("alert_rules", "severity", "kind", "metric", "comparison", "hits")
 harmless("alerts", "state", "severity")
+harmless("repeatable_requests", "fingerprint", "headers")
 harmless("redactions", "kind", "status", "holding", "after", "counts", "waits_for")
 harmless("django_admin_log", "object_id")
 harmless("access_tokens", "scopes")

@@ -11,8 +11,9 @@ from domains.fields import EncryptedField
 from domains.ids import new_id
 from domains.thundergate.alerts.models import Alert, AlertRule, AlertWatch
 from domains.thundergate.audit.models import AuditEntry
+from domains.thundergate.repeats.models import Repeatable
 
-__all__ = ["AccessToken", "Alert", "AlertRule", "AlertWatch", "AuditEntry", "Redaction", "User"]
+__all__ = ["AccessToken", "Alert", "AlertRule", "AlertWatch", "AuditEntry", "Redaction", "Repeatable", "User"]
 
 
 class User(AbstractUser):

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class ApiConfig(AppConfig):
-    """The table of requests that may be repeated, and what the OpenAPI document is made with."""
+    """What the OpenAPI document is made with."""
 
     name = "thunderline.api"
     label = "api"

@@ -37,7 +37,7 @@ from domains.thunderflow.context import acting
 from domains.thunderflow.models import Breaker, DeadLetter, ParkedStream, Subscription
 from domains.thundergate import grants, keys, tokens
 from domains.thundergate.alerts.models import Alert, AlertRule
-from domains.thundergate.models import Redaction, User
+from domains.thundergate.models import Redaction, Repeatable, User
 from mcp_server.models import OutsideServer, OutsideTool
 from memory.actions import NewMemory, store_many
 from memory.graph import actions as graph
@@ -45,7 +45,6 @@ from memory.graph import facts
 from memory.graph.facts import NewFact
 from tests.factories import make_user
 from tests.integration.agents.living import live, make_world, people, person
-from thunderline.api.models import Repeatable
 from zones import events as zone_events
 from zones.models import Notice, World, WorldSource, Zone
 

@@ -9,8 +9,9 @@ from django.test import Client
 from django.urls import reverse
 
 from domains.thunderflow import queries as log
-from domains.thundergate import tokens
-from domains.thundergate.models import AccessToken, User
+from domains.thundergate import repeats, tokens
+from domains.thundergate.models import AccessToken, Repeatable, User
+from domains.thundergate.repeats import Answer
 from tests.conftest import CountQueries
 from tests.factories import make_user
 
@@ -72,9 +73,10 @@ def test_nobody_writes_tokens_by_hand(as_operator: Client, member: Any) -> None:
         assert as_operator.post(reverse(f"admin:thundergate_accesstoken_{page}", args=[token_id])).status_code == 403
 
 
-def test_a_user_can_be_deleted_with_tokens(as_operator: Client, member: Any) -> None:
+def test_a_user_can_be_deleted_with_tokens_and_what_was_kept(as_operator: Client, member: Any) -> None:
     tokens.issue(member, by="operator")
+    repeats.once(member.pk, "k1", b"", lambda: "done", keep=lambda _: Answer(), again=lambda _: "again")
     page = reverse("admin:thundergate_user_delete", args=[member.pk])
     assert as_operator.post(page, {"post": "yes"}).status_code == 302
     assert not User.objects.filter(pk=member.pk).exists()
-    assert not AccessToken.objects.exists()
+    assert not AccessToken.objects.exists() and not Repeatable.objects.exists()

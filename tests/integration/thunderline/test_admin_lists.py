@@ -147,7 +147,8 @@ OF_THE_SYSTEM = {
     # Records of everything, for who has the permission to look through them.
     "admin.logentry", "thundergate.auditentry", "thundergate.redaction", "thunderflow.redactedrow", "thundergate.alert",
     # People and what lets them in; what is everybody's; what is of ids alone.
-    "thundergate.user", "thundergate.apikey", "thundergate.accesstoken", "thundergate.memorygrant", "api.repeatable",
+    "thundergate.user", "thundergate.apikey", "thundergate.accesstoken", "thundergate.memorygrant",
+    "thundergate.repeatable",
     "axes.accessattempt", "thunderblock.activedomain", "thunderflow.entry", "thunderflow.namespace",
     "memory.unlinkedmemory",
 }  # fmt: skip

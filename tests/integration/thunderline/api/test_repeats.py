@@ -8,12 +8,12 @@ import pytest
 from django.db import connection, transaction
 
 from domains import sql
+from domains.thundergate.models import Repeatable
+from domains.thundergate.repeats import store
 from tests.factories import make_user, make_world, wake_domains
 from tests.integration.thunderline.api.conftest import Api, grant, problem
 from tests.tables import commits
 from tests.threads import at_once, threads
-from thunderline.api import repeats
-from thunderline.api.models import Repeatable
 from zones.models import World, Zone
 
 __all__ = ["commits"]
@@ -51,7 +51,7 @@ def test_keys_are_each_users_own(api: Api) -> None:
 def test_after_a_day_a_key_is_new_and_old_ones_are_swept(api: Api) -> None:
     for key in ("k1", "k2"):
         assert api.post("worlds", {"name": f"Harbour {key}"}, Idempotency_Key=key).status_code == 201
-    sql.execute("UPDATE api_repeatable_requests SET inserted_at = inserted_at - interval '2 days', "
+    sql.execute("UPDATE repeatable_requests SET inserted_at = inserted_at - interval '2 days', "
                 "expires_at = expires_at - interval '2 days'")  # fmt: skip
     assert api.post("worlds", {"name": "Meadow"}, Idempotency_Key="k1").json()["name"] == "Meadow"
     assert list(Repeatable.objects.values_list("key", flat=True)) == ["k1"]
@@ -81,7 +81,7 @@ def test_the_same_request_twice_at_once_is_done_once() -> None:
 def test_while_a_key_is_under_way_its_twin_is_turned_away() -> None:
     api = Api(make_user("operator", operator=True))
     with threads(1) as started, transaction.atomic():
-        sql.fetch_rows(repeats.LOCK, [f"{api.user.pk}:k1"])
+        sql.fetch_rows(store.LOCK, [f"{api.user.pk}:k1"])
         refused = started.start(lambda: api.post("worlds", {"name": "Harbour"}, Idempotency_Key="k1")).result(30)
         problem(refused, 409, "in_progress")
     assert api.post("worlds", {"name": "Harbour"}, Idempotency_Key="k1").status_code == 201
@@ -91,7 +91,7 @@ def test_while_a_key_is_under_way_its_twin_is_turned_away() -> None:
 @pytest.mark.usefixtures("commits")
 def test_what_is_not_committed_leaves_no_key_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     api = Api(make_user("operator", operator=True))
-    monkeypatch.setattr(repeats, "SWEEP", "SELECT 1/0 WHERE %s > 0")  # the last statement of the transaction fails
+    monkeypatch.setattr(store, "SWEEP", "SELECT 1/0 WHERE %s > 0")  # the last statement of the transaction fails
     api.client.raise_request_exception = False
     assert api.post("worlds", {"name": "Harbour"}, Idempotency_Key="k1").status_code == 500
     monkeypatch.undo()
@@ -132,8 +132,8 @@ def test_the_table_refuses_what_makes_no_sense(operator: Any) -> None:
     for change in ("status = 404", "expires_at = inserted_at"):
         Repeatable.objects.all().delete()
         sql.execute(
-            "INSERT INTO api_repeatable_requests (user_id, key, fingerprint, status, headers, body, inserted_at, "
+            "INSERT INTO repeatable_requests (user_id, key, fingerprint, status, headers, body, inserted_at, "
             "expires_at) VALUES (%s, 'k', '', 201, '{}', '', now(), now() + interval '1 day')", [operator.pk],
         )  # fmt: skip
-        with pytest.raises(Exception, match="api_repeatable"), transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"UPDATE api_repeatable_requests SET {change}")
+        with pytest.raises(Exception, match="repeatable"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE repeatable_requests SET {change}")
