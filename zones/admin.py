@@ -22,6 +22,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from domains import links
 from domains.readonly import Large, Lasting, Log
 from domains.thunderblock.doors import Refusing
+from domains.thundergate.repeats.admin import Once
 from zones import queries
 from zones.actions import places, worlds
 from zones.errors import ZoneError
@@ -56,7 +57,7 @@ class WorldFilter(admin.SimpleListFilter):
 
 
 @admin.register(World)
-class WorldAdmin(OfWorlds, Refusing, Large, Lasting, ModelAdmin):
+class WorldAdmin(Once, OfWorlds, Refusing, Large, Lasting, ModelAdmin):
     world_path = "pk"
     domain = "thundergrid"
     refusals = (ZoneError,)

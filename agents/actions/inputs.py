@@ -121,20 +121,20 @@ zone, so that it is remembered."""
 NO_CONVERSATION = UUID(int=0)
 
 
-def apply_inputs(zone_id: UUID | str, batch: Sequence[Input]) -> list[Answer | Exception]:
+def apply_inputs(zone_id: UUID | str, batch: Sequence[Input], *, durable: bool = True) -> list[Answer | Exception]:
     """Apply pushes to one zone in this order, in one transaction. Returns each one's answer, or why it was refused.
 
     Refusals (AgentError, ZoneError, each with its `code`) are returned and change nothing; what else goes wrong
     takes everything back and is raised. Answers have `seq`, the place of the event in the zone's stream; besides
     that `position` (agent_move), `target_id` and `kind` (agent_interact), `resource_type`, `amount`, `remaining` and
     the `energy` gained (consume_resource), `event` (broadcast). At most nine queries and a COPY, whatever the number
-    of inputs; five for moves alone.
+    of inputs; five for moves alone. Not `durable`: it is part of the caller's transaction, and done when that is.
     """
     try:
         place = inputs.zone_id(zone_id)
         if not batch:
             return []
-        with patiently(durable=True):  # an answer says that it is done
+        with patiently(durable=durable):  # an answer says that it is done
             return _Batch(place, batch).apply()
     except (ZoneBusy, ZoneError) as refusal:  # of the zone as a whole: nothing was done
         return [type(refusal)(*refusal.args) for _ in batch]

@@ -23,6 +23,7 @@ from agents.specs import AgentSpec, ModSpec
 from domains import links
 from domains.readonly import ByAgent, Large, Lasting, actor
 from domains.thunderblock.doors import Refusing
+from domains.thundergate.repeats.admin import Once
 from memory import queries as memory
 from memory.admin import told as memory_told
 from zones.admin import WorldAdmin, WorldFilter
@@ -70,7 +71,7 @@ class ModInline(TabularInline):
 
 
 @admin.register(Agent)
-class AgentAdmin(OfWorlds, Refusing, Large, Lasting, ModelAdmin):
+class AgentAdmin(Once, OfWorlds, Refusing, Large, Lasting, ModelAdmin):
     domain = "thunderpac"
     refusals = (AgentError, ZoneError)
     list_display = [

@@ -17,6 +17,19 @@ document.addEventListener("htmx:confirm", (event) => {
   sure.showModal();
 });
 
+// --- What is sent again is done once ---
+
+// The same form or button has the same key until its answer has come: an answer that was lost is asked for once more.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (event.detail.verb !== "post") return;
+  const asked = event.detail.elt;
+  asked.dataset.once ??= Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
+  event.detail.parameters.once = asked.dataset.once;
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.xhr.status) delete event.detail.elt.dataset.once;
+});
+
 // --- A menu closes when one looks elsewhere, and once something is chosen ---
 
 document.addEventListener("click", (event) => {

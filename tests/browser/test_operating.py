@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.factories import beat, make_user, make_world, run_ticks, wake_domains
 
@@ -64,6 +64,25 @@ def test_an_agent_is_made_by_the_form_and_acts(world: Any, page: Page, sign_in: 
     expect(page.locator(".ticks details")).not_to_have_count(0)
     told = world.agents.get(name="Mara").ticks.first().narrative
     expect(page.locator(".ticks details").first).to_contain_text(told)
+
+
+def test_a_step_whose_answer_was_lost_is_asked_for_again_and_done_once(world: Any, page: Page, sign_in: Sign) -> None:
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    sign_in("ada")
+    page.goto(at("world", world))
+    page.route("**/step/", lose, times=1)
+    step, there = page.get_by_role("button", name="Step", exact=True), world.target_tick
+    page.get_by_label("Step by").fill("3")
+    with page.expect_event("requestfailed"):
+        step.click()
+    for total in (3, 6):  # what was lost, and another step
+        with page.expect_response("**/step/"):
+            step.click()
+        world.refresh_from_db()
+        assert world.target_tick == there + total
 
 
 def test_a_zone_is_made_by_the_form(world: Any, page: Page, sign_in: Sign, photograph: Photograph) -> None:

@@ -10,6 +10,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from domains.thundergate.repeats import forms
+
 register = template.Library()
 
 
@@ -50,6 +52,12 @@ def ago(instant: datetime | None) -> SafeString:
         f"{local:%A %-d %B %Y, %H:%M:%S} {local.tzname()}",
         f"{local:%H:%M:%S}",
     )
+
+
+@register.simple_tag
+def once() -> SafeString:
+    """The key of a form, by which it is done once however often it is sent. Not in panels: it is another each time."""
+    return format_html('<input type="hidden" name="{}" value="{}">', forms.FIELD, forms.key())
 
 
 @register.filter

@@ -17,6 +17,7 @@ from agents.actions import moves
 from agents.errors import AgentError, Invalid
 from agents.facts import energy_band
 from agents.minds import usage
+from domains.thundergate.repeats.forms import once
 from thunderline.views import charted, live, memories, portrait
 from zones import queries as zones
 from zones.errors import ZoneError
@@ -126,6 +127,7 @@ def _thought(agent: Any) -> Any:
 
 @require_POST
 @live.door("thunderpac")
+@once
 def say(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """Say something to the agent; or, for who may steer it, answer what it was asked, in its place.
 

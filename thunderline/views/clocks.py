@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from domains.thundergate.repeats.forms import once
 from thunderline.views import live
 from zones import queries as zones
 from zones.actions import worlds
@@ -68,6 +69,7 @@ def resume(request: HttpRequest, world_id: UUID) -> HttpResponse:
 
 @require_POST
 @live.door("thundergrid")
+@once
 def step(request: HttpRequest, world_id: UUID) -> HttpResponse:
     """The clock goes on by `ticks`, paused or not. What was lived through cannot be undone."""
 

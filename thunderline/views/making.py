@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from agents import actions
 from agents import queries as agents
 from agents.actions.inputs import apply_inputs
+from domains.thundergate.repeats.forms import once
 from thunderline.views import forms, live
 from zones import queries as zones
 from zones.actions import places, worlds
@@ -41,6 +42,7 @@ def may_spawn(zone: Any, user: Any) -> bool:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @live.door("thunderpac")
+@once
 def agent(request: HttpRequest, zone_id: UUID) -> HttpResponse:
     """An agent in a zone. `turn` asks for another suggestion."""
     zone = visible_zone(request, zone_id)
@@ -72,6 +74,7 @@ def _turn(request: HttpRequest) -> int:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @live.door("thundergrid")
+@once
 def zone(request: HttpRequest, world_id: UUID) -> HttpResponse:
     """A zone in a world."""
     world = governed_world(request, world_id)
@@ -100,6 +103,7 @@ def governed_world(request: HttpRequest, world_id: UUID) -> Any:
 
 @require_POST
 @live.door("thundergrid")
+@once
 def happening(request: HttpRequest, zone_id: UUID) -> HttpResponse:
     """Something happens in a zone, for who governs it. The answer is the form, empty or with what is wrong."""
     zone = visible_zone(request, zone_id)
@@ -123,6 +127,6 @@ def happening(request: HttpRequest, zone_id: UUID) -> HttpResponse:
 def _happen(zone: Any, form: forms.Happening, user: Any) -> None:
     """Raises: AgentError, ZoneError."""
     pushed = form.pushed(user=user, by=f"user:{user.get_username()}")
-    (done,) = apply_inputs(zone.pk, [pushed])
+    (done,) = apply_inputs(zone.pk, [pushed], durable=False)  # `once` says when it is done
     if isinstance(done, Exception):
         raise done

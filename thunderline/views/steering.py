@@ -19,6 +19,7 @@ from agents import actions
 from agents import queries as agents
 from agents.actions import moves
 from agents.errors import AgentError, Invalid
+from domains.thundergate.repeats.forms import once
 from thunderline.views import live, memories
 from zones import queries as zones
 from zones.errors import ZoneError
@@ -64,6 +65,7 @@ def _undo(agent: Any, name: str, label: str = "Undo", **given: str) -> live.Undo
 
 @require_POST
 @live.door("thunderpac")
+@once
 def force_tick(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     """Make the agent tick now."""
 
