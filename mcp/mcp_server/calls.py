@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+import orjson
 from django.db import transaction
 
 from agents.errors import AgentError
@@ -19,17 +21,19 @@ from domains.thunderblock import guards
 from domains.thunderflow.actions import NewEvent, publish, publish_many
 from domains.thunderflow.context import acting
 from domains.thunderflow.faults import AWAY, storable
-from domains.thundergate import limits
+from domains.thundergate import limits, repeats
 from domains.thundergate.errors import GateError
+from domains.thundergate.repeats import Answer
 from domains.tools import Caller, Tool, ToolError
 from mcp_server import events, metrics, switches
 from mcp_server.access import Who
+from mcp_server.outside.client import KEY
 from memory.errors import VaultError
 from zones.errors import ZoneError
 
 logger = logging.getLogger(__name__)
 DOMAIN = "thundermcp"
-DONE, FAILED, UNKNOWN = "done", "failed", "unknown"
+DONE, FAILED, UNKNOWN, REPEATED, CANCELLED = "done", "failed", "unknown", "repeated", "cancelled"
 REFUSALS = (ToolError, AgentError, ZoneError, VaultError, GateError, guards.DomainInactive)
 """What tools and doors refuse with; each has a `code`."""
 ABOUT = ("agent", "agent_id", "zone", "world", "name", "event", "action")
@@ -44,6 +48,8 @@ class Outcome:
     code: str
     text: str
     data: dict[str, Any] | None = None
+    repeated: bool = False
+    """It came of an earlier call under the same key, and nothing was done now."""
 
     @property
     def done(self) -> bool:
@@ -58,13 +64,13 @@ def offered(who: Who) -> list[Tool]:
     return [tool for tool in covered if tool.name in on]
 
 
-def run(who: Who, name: str, arguments: Mapping[str, Any], progress: Progress) -> Outcome:
-    """Call a tool. Never raises: what goes wrong is an outcome."""
+def run(who: Who, name: str, arguments: Mapping[str, Any], progress: Progress, key: object = None) -> Outcome:
+    """Call a tool; with a `key`, once only. Never raises: what goes wrong is an outcome."""
     started = time.perf_counter()
     tool = tools.get_for_people(name)
     with acting(actor=who.actor, origin=who.origin(name)):
         try:
-            found = _run(who, name, tool, dict(arguments), progress, started)
+            found = _run(who, name, tool, dict(arguments), progress, key, started)
         except REFUSALS as error:
             found = Outcome(error.code, str(error))
         except AWAY:
@@ -75,14 +81,14 @@ def run(who: Who, name: str, arguments: Mapping[str, Any], progress: Progress) -
         except Exception:
             logger.exception("the tool %s failed", name)
             found = Outcome(FAILED, f"{name} failed by a mistake of ours; it is logged. Try something else")
-        if not found.done:
-            _audit_refusal(who, name, arguments, found.code, started)
+        if not found.done or found.repeated:
+            _audit(who, name, arguments, REPEATED if found.repeated else found.code, started)
     _count(tool, found.code, started)
     return found
 
 
 def _run(
-    who: Who, name: str, tool: Tool | None, arguments: dict[str, Any], progress: Progress, started: float
+    who: Who, name: str, tool: Tool | None, arguments: dict[str, Any], progress: Progress, key: object, started: float
 ) -> Outcome:
     """Raises: what is in `REFUSALS` and `AWAY`, and whatever a broken tool raises."""
     tool = _checked(who, name, tool)
@@ -95,14 +101,57 @@ def _run(
         identity=who.known,
         progress=progress,
     )
-    if tool.conduct is not None and tool.conduct.waits:
-        result = tool.handler(parsed, caller)
-        publish_now(_told(who, name, arguments, DONE, started))
-    else:
-        with transaction.atomic():
+    waits = tool.conduct is not None and tool.conduct.waits
+
+    def act() -> Outcome:
+        if waits:
             result = tool.handler(parsed, caller)
-            publish_many([*caller.events, _told(who, name, arguments, DONE, started)])
-    return Outcome(DONE, result.model_dump_json(), result.model_dump(mode="json"))
+            publish_now(_told(who, name, arguments, DONE, started))
+        else:
+            with transaction.atomic():
+                result = tool.handler(parsed, caller)
+                publish_many([*caller.events, _told(who, name, arguments, DONE, started)])
+        return Outcome(DONE, result.model_dump_json(), result.model_dump(mode="json"))
+
+    if key is None or (tool.conduct is not None and tool.conduct.read_only):
+        return act()
+    return _once(who, _key(key), name, arguments, act, waits=waits)
+
+
+def _key(key: object) -> str:
+    """Raises: ToolError."""
+    if not isinstance(key, str) or not repeats.is_key(key):
+        raise ToolError("invalid_arguments", f"{KEY}: a string of 1 to 255 printable ASCII characters without blanks")
+    return key
+
+
+def _once(
+    who: Who, key: str, name: str, arguments: Mapping[str, Any], act: Callable[[], Outcome], *, waits: bool
+) -> Outcome:
+    """What speaks for one agent is not told what its owner did. Raises: what `act` does, and GateError."""
+    asked = repeats.fingerprint(name, who.agent_id, orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS))
+    if not waits:
+        return repeats.once(who.user.pk, key, asked, act, keep=_kept, again=_again)  # type: ignore[attr-defined]
+    return repeats.once_begun(who.user.pk, key, asked, partial(_ended, act), keep=_kept, again=_again)  # type: ignore[attr-defined]
+
+
+def _ended(act: Callable[[], Outcome]) -> Outcome:
+    """What it refused is what came of it, as it may have done something before. Raises: ToolError for who went away."""
+    try:
+        return act()
+    except REFUSALS as error:
+        if error.code == CANCELLED:
+            raise
+        return Outcome(error.code, str(error))
+
+
+def _kept(outcome: Outcome) -> Answer:
+    return Answer(body=outcome.text, headers={"code": outcome.code})
+
+
+def _again(answer: Answer) -> Outcome:
+    outcome = Outcome(answer.headers["code"], answer.body, repeated=True)
+    return replace(outcome, data=orjson.loads(answer.body)) if outcome.done else outcome
 
 
 def _checked(who: Who, name: str, tool: Tool | None) -> Tool:
@@ -139,12 +188,12 @@ def publish_now(event: NewEvent) -> None:
         publish(event)
 
 
-def _audit_refusal(who: Who, name: str, arguments: Mapping[str, Any], code: str, started: float) -> None:
-    """Best effort: a refusal changed nothing, and is told to whoever asked in any case."""
+def _audit(who: Who, name: str, arguments: Mapping[str, Any], code: str, started: float) -> None:
+    """Best effort: nothing was changed, and whoever asked is told in any case."""
     try:
         publish_now(_told(who, name, arguments, code, started))
     except AWAY:
-        logger.warning("the refusal of %s could not be audited: the database is away", storable(name)[:100])
+        logger.warning("that %s was asked for could not be audited: the database is away", storable(name)[:100])
 
 
 def _count(tool: Tool | None, outcome: str, started: float) -> None:

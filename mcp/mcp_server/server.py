@@ -46,6 +46,7 @@ from domains.thunderflow.context import acting
 from mcp_server import access, calls, completions, prompts, resources, sdk
 from mcp_server.access import Who
 from mcp_server.notices import Notices
+from mcp_server.outside.client import KEY
 from mcp_server.threads import Threads
 
 INSTRUCTIONS = """\
@@ -132,13 +133,14 @@ class ThunderServer(MCPServer[Any]):
         if self._tool_manager.get_tool(name) is not None:
             return await super().call_tool(name, arguments, context)
         tool, progress = tools.get_for_people(name), _Progress(context)
+        key = ((context.request_context.meta if context else None) or {}).get(KEY)
         if tool is not None and tool.conduct is not None and tool.conduct.waits:
             if self.threads.crowded:
                 return _result(calls.Outcome("overloaded", "too many calls wait just now; try again in a moment"))
             with progress.watched():
-                outcome = await self.threads.wait(calls.run, caller(), name, arguments, progress.tell)
+                outcome = await self.threads.wait(calls.run, caller(), name, arguments, progress.tell, key)
         else:
-            outcome = await self.threads.run(calls.run, caller(), name, arguments, progress.tell)
+            outcome = await self.threads.run(calls.run, caller(), name, arguments, progress.tell, key)
         await progress.told()
         return _result(outcome)
 
@@ -229,10 +231,12 @@ def as_mcp(tool: tools.Tool) -> Tool:
 
 
 def _result(outcome: calls.Outcome) -> CallToolResult:
-    meta = None if outcome.done else {"thunderline/code": outcome.code}
+    meta: dict[str, Any] = {} if outcome.done else {"thunderline/code": outcome.code}
+    if outcome.repeated:
+        meta["thunderline/repeated"] = True
     return CallToolResult(
         content=[TextContent(type="text", text=outcome.text)], structured_content=outcome.data,
-        is_error=not outcome.done, _meta=meta,
+        is_error=not outcome.done, _meta=meta or None,
     )  # fmt: skip
 
 

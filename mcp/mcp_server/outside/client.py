@@ -30,7 +30,7 @@ MOST_TOOLS, MOST_PAGES = 200, 20
 LONGEST_RESULT = 64_000
 """Characters."""
 KEY = "thunderline/idempotency-key"
-"""Under `_meta` of a call: the same for each try of it."""
+"""Under `_meta` of a call, to others and to us: the same for each try of it. The protocol has no word for it."""
 NAME = Implementation(name="thunderline", version=version("thunderline"))
 
 UNREACHABLE, FORBIDDEN, TIMEOUT, SERVER_ERROR = "unreachable", "forbidden_address", "timeout", "server_error"

@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 
 from agents.engine import loop
-from agents.models import Agent
+from agents.models import Agent, Message
 from domains import tools
 from domains.thunderblock import actions as thunderblock
 from domains.thunderblock import guards
@@ -25,6 +25,7 @@ from mcp_server.access import Refused, Who, identify, of_user
 from mcp_server.calls import Outcome
 from mcp_server.models import ToolSetting
 from tests.factories import make_user, make_world, run_ticks, wake_domains
+from tests.unchanged import unchanged
 from zones.models import World
 
 pytestmark = pytest.mark.django_db
@@ -252,6 +253,106 @@ def test_nothing_is_done_while_the_domain_is_not_active(owner: Any, world: World
     guards.forget()
     found = call(who_is(owner), "world_pause", world="Harbour")
     assert (found.code, "a rest" in found.text) == ("domain_inactive", True)
+
+
+# --- The same call twice -------------------------------------------------------------------------------------
+
+
+def keyed(who: Who, key: Any, name: str, /, **arguments: Any) -> Outcome:
+    return calls.run(who, name, arguments, lambda done, total, message: None, key)
+
+
+def test_a_call_that_is_sent_again_is_done_once(owner: Any, world: World) -> None:
+    who = who_is(owner)
+    first = keyed(who, "k1", "pac_create_agent", zone="Zone 0", name="Mara")
+    with unchanged():
+        again = keyed(who, "k1", "pac_create_agent", zone="Zone 0", name="Mara")
+    assert (again.code, again.text, again.data) == (first.code, first.text, first.data)
+    assert (first.repeated, again.repeated) == (False, True)
+    assert audited()[-2:] == [("pac_create_agent", "done"), ("pac_create_agent", "repeated")]
+    assert keyed(who, "k2", "pac_create_agent", zone="Zone 0", name="Mara").code == "invalid_payload", "it is there"
+
+
+def test_a_key_is_for_one_call(owner: Any, world: World) -> None:
+    who = who_is(owner)
+    assert keyed(who, "k1", "pac_create_agent", zone="Zone 0", name="Mara").done
+    with unchanged():
+        assert keyed(who, "k1", "pac_create_agent", zone="Zone 0", name="Dora").code == "key_reused"
+        assert keyed(who, "k1", "zone_create", world="Harbour", name="Mill").code == "key_reused"
+        assert keyed(who_is(owner, agent_id=uuid4()), "k1", "pac_create_agent", zone="Zone 0", name="Mara").code == (
+            "key_reused"
+        ), "what speaks for one agent is not told what its owner did"
+    other = make_user("other", operator=True)
+    assert keyed(who_is(other), "k1", "pac_create_agent", zone="Zone 0", name="Dora").done, "each user's own"
+
+
+@pytest.mark.parametrize("key", ["", "two words", "ü", "x" * 256, 7, ["k"]])
+def test_keys_that_are_none(owner: Any, world: World, key: Any) -> None:
+    with unchanged():
+        refused = keyed(who_is(owner), key, "pac_create_agent", zone="Zone 0", name="Mara")
+    assert (refused.code, "printable ASCII" in refused.text) == ("invalid_arguments", True)
+
+
+def test_a_refusal_may_be_mended_under_the_same_key(owner: Any, world: World) -> None:
+    who = who_is(owner)
+    assert keyed(who, "k1", "pac_create_agent", zone="Zone 0", name="Agent 0").code == "invalid_payload"
+    assert keyed(who, "k1", "pac_create_agent", zone="Zone 0", name="Mara").done
+
+
+def test_looking_again_shows_what_is(owner: Any, world: World) -> None:
+    who = who_is(owner)
+    keyed(who, "k1", "pac_get_agent", agent="Agent 0")
+    Agent.objects.filter(name="Agent 0").update(description="Changed.")
+    found = keyed(who, "k1", "pac_get_agent", agent="Agent 0")
+    assert found.data is not None and found.data["description"] == "Changed." and not found.repeated
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("world_step", {"world": "Harbour", "ticks": 2, "wait_s": 0}),
+     ("send_message", {"agent": "Agent 0", "text": "Hello?", "wait_s": 0}),
+     ("world_inject_event", {"zone": "Zone 0", "event": "storm", "text": "A storm came up."})],
+)  # fmt: skip
+def test_what_waits_is_done_once_too(commits: None, name: str, arguments: dict[str, Any]) -> None:
+    wake_domains()
+    make_world()
+    who = who_is(make_user("operator", operator=True))
+    first = keyed(who, "k1", name, **arguments)
+    before = _happened()
+    again = keyed(who, "k1", name, **arguments)
+    assert first.done and (again.data, again.repeated, _happened()) == (first.data, True, before)
+
+
+def _happened() -> tuple[int, ...]:
+    topics = [e.topic for e in thunderflow.read(after=0, limit=10_000)[0] if not e.topic.startswith("tools.")]
+    return World.objects.get().target_tick, Message.objects.count(), len(topics)
+
+
+def test_what_waits_and_was_refused_stays_refused_under_its_key(owner: Any, world: World) -> None:
+    who = who_is(owner)
+    first = keyed(who, "k1", "send_message", agent="Nobody", text="Hello?")
+    again = keyed(who, "k1", "send_message", agent="Nobody", text="Hello?")
+    assert first.code == again.code == "agent_not_found" and again.repeated
+
+
+def test_what_broke_off_is_not_begun_again(owner: Any, world: World, sound: list[str]) -> None:
+    tools.unregister("sound")
+    begun: list[float] = []
+
+    @tool(name="sound", description="Sound.", capability="zones:read", output=Sounding,
+          for_people=Conduct("Sound", waits=True))  # fmt: skip
+    def sound(depth: Depth, caller: Caller) -> Sounding:
+        begun.append(depth.metres)
+        caller.progress(0, None, "waiting")
+        return Sounding(ground="mud")
+
+    def gone(done: float, total: float | None, message: str) -> None:
+        raise ToolError("cancelled", "nobody waits for this any more")
+
+    who = who_is(owner)
+    assert calls.run(who, "sound", {"metres": 3}, gone, "k1").code == "cancelled"
+    again = keyed(who, "k1", "sound", metres=3)
+    assert (again.code, begun) == ("outcome_unknown", [3.0]) and "look whether it was done" in again.text
 
 
 # --- What operators say --------------------------------------------------------------------------------------
