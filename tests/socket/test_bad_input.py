@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.request
+from collections.abc import Callable
 from typing import Any
+from urllib.error import HTTPError
 from uuid import uuid4
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from domains.thunderflow.models import Event
 from domains.thundergate import authentication, jwts, keys, tokens
 from tests.factories import make_user
 from tests.socket.server import StartServer, WebServer, serve
@@ -61,15 +66,15 @@ class Line:
     """A socket without a client's manners, so that anything can be sent by it."""
 
     def __init__(self, socket: ClientConnection) -> None:
-        self._socket, self._ref = socket, 0
+        self.socket, self._ref = socket, 0
 
     def ask(self, topic: str, event: str, payload: Any, *, join_ref: str = "1") -> dict[str, Any]:
         self._ref += 1
         return self.send(json.dumps([join_ref, str(self._ref), topic, event, payload]), str(self._ref))
 
     def send(self, frame: str, ref: str | None) -> dict[str, Any]:
-        self._socket.send(frame)
-        while (answer := json.loads(self._socket.recv(timeout=30)))[1] != ref or answer[3] != "phx_reply":
+        self.socket.send(frame)
+        while (answer := json.loads(self.socket.recv(timeout=30)))[1] != ref or answer[3] != "phx_reply":
             pass
         return dict(answer[4])
 
@@ -108,7 +113,13 @@ def test_messages_that_do_not_fit(commits: None, serve: StartServer) -> None:
 
 
 def check_replayed(line: Line, topic: str) -> None:
-    """A message of a joining that is over is for nobody."""
+    """A message that came is not done again, and one of a joining that is over is for nobody."""
+    before = Event.objects.filter(topic__endswith=".said").count()
+    frame = json.dumps(["1", "twice", topic, "say", {"text": "Hello"}])
+    assert line.send(frame, "twice")["status"] == "ok"
+    line.socket.send(frame)
+    assert line.ask(topic, "say", {"text": "Hello"})["status"] == "ok"  # of another ref, and behind the other
+    assert Event.objects.filter(topic__endswith=".said").count() == before + 2
     assert line.ask(topic, "agent_move", {"position": FORWARD})["status"] == "ok"
     with unchanged():
         replayed = line.ask(topic, "agent_move", {"position": {"x": 9, "y": 9, "z": 0}}, join_ref="0")

@@ -39,6 +39,8 @@ GRACE_S = 2.0
 """Between a close and the end of the line."""
 PATIENCE = 200
 """Messages in a row above the limit after which a client is not answered any more but closed."""
+REMEMBERED = 64
+"""Pushes that a connection would know again."""
 
 
 class Connection:
@@ -59,6 +61,7 @@ class Connection:
         self._bucket = limits.Bucket("message")
         self._refused = 0
         self._busy: set[asyncio.Task[None]] = set()
+        self._done = deque[int](maxlen=REMEMBERED)
 
     @property
     def user(self) -> Any:
@@ -229,10 +232,20 @@ class Connection:
             self.send(wire.push(message.topic, "phx_close", {}, join_ref=joined.join_ref))
         elif len(self._busy) >= self.hub.limits.in_flight:
             self._refuse(message, Refusal("overloaded", "too many of your messages wait for an answer"))
-        else:
+        elif not self._is_repeated(message):
             task = asyncio.create_task(self._push(joined, message))
             self._busy.add(task)
             task.add_done_callback(self._busy.discard)
+
+    def _is_repeated(self, message: Message) -> bool:
+        """Whether the same came before, ref and all: the answer to that is the answer to this, and nothing is done."""
+        if message.ref is None:
+            return False
+        mark = hash((message.join_ref, message.ref, message.topic, message.event, repr(message.payload)))
+        if mark in self._done:
+            return True
+        self._done.append(mark)
+        return False
 
     async def _join(self, message: Message) -> None:
         if before := self.channels.get(message.topic):
