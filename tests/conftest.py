@@ -35,6 +35,12 @@ def _quick_passwords(settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _many_refusals(settings: Any) -> None:
+    """All tests come from one address, and many show what is not good; who guesses is for those of the limit."""
+    settings.LIMITS = {**settings.LIMITS, "refused": 1_000_000}
+
+
+@pytest.fixture(autouse=True)
 def _fresh_guards() -> None:
     guards.forget()
 

@@ -234,12 +234,18 @@ class Config(BaseSettings):
     limit_heavy: int = Field(
         10, ge=1, le=1_000_000, description="The same for what takes a model or much of the database."
     )
+    limit_refused: int = Field(
+        30, ge=1, le=1_000_000, description="Credentials that are not good which one address may show a minute."
+    )
     socket_rate: float = Field(50, ge=1, le=10_000, description="Messages a second that one socket may send.")
     socket_burst: int = Field(100, ge=1, le=100_000, description="Messages that it may send at once.")
     socket_agent_rate: int = Field(
         20, ge=1, le=10_000, description="Pushes a second that one agent's clients may make, all together."
     )
     socket_broadcast_rate: int = Field(5, ge=1, le=10_000, description="Broadcasts a second in one zone.")
+    socket_connections: int = Field(
+        100, ge=1, le=1_000_000, description="Sockets that one identity may have open in one web process."
+    )
     socket_topics: int = Field(64, ge=1, le=10_000, description="Topics that one socket may join.")
     socket_message_kb: int = Field(64, ge=1, le=1000, description="Longest message of a client, in kilobytes.")
     socket_backlog_kb: int = Field(

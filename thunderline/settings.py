@@ -229,17 +229,19 @@ HEARTBEAT_S = CONFIG.heartbeat_s
 CHUNK_SIZE = CONFIG.chunk_size
 SOCKET_ADDRESS = CONFIG.address or f"ws://{CONFIG.bind}:{CONFIG.port}"
 OUTSIDE_NETWORKS = [ip_network(name) for name in CONFIG.outside_networks]
-# By class (`domains.thundergate.limits`): the first two are a minute, the others a second.
+# By class (`domains.thundergate.limits`): the first three are a minute, the others a second.
 LIMITS = {
     "on": CONFIG.limits,
     "default": CONFIG.limit_default,
     "heavy": CONFIG.limit_heavy,
+    "refused": CONFIG.limit_refused,
     "message": CONFIG.socket_rate,
     "message_burst": CONFIG.socket_burst,
     "push": CONFIG.socket_agent_rate,
     "broadcast": CONFIG.socket_broadcast_rate,
 }
 SOCKET = {
+    "connections": CONFIG.socket_connections if CONFIG.limits else 0,
     "topics": CONFIG.socket_topics,
     "message_bytes": CONFIG.socket_message_kb * 1000,
     "backlog_bytes": CONFIG.socket_backlog_kb * 1000,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
 from typing import Any
 
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
 
-from domains.thundergate import addresses, jwts, keys, tokens
+from domains.thundergate import addresses, jwts, keys, limits, tokens
 from domains.thundergate.access import Identity, Via
 from domains.thundergate.errors import GateError, Unauthenticated
 from domains.thundergate.models import User
@@ -25,6 +28,18 @@ class NoCredential(Unauthenticated):
     code = "unauthenticated"
 
 
+class TooManyRefused(GateError):
+    """An address has shown too many credentials that are not good."""
+
+    code, status = "too_many_refused", 429
+
+    def __init__(self, verdict: limits.Verdict) -> None:
+        self.retry_after_s = max(1, ceil(verdict.retry_after_s))
+        super().__init__(
+            f"too many credentials from your address were refused; show a good one, or wait {self.retry_after_s} s"
+        )
+
+
 def authenticate(header: str | bytes | None, *, address: str = "") -> Identity:
     """Who an `Authorization: Bearer …` header names. One to three queries, none for what was not signed here.
 
@@ -39,6 +54,25 @@ def authenticate(header: str | bytes | None, *, address: str = "") -> Identity:
 
 def identify(credential: str, *, address: str = "") -> Identity:
     """Who shows a key, an access token or a signed token. Raises: GateError, with what is wrong and what to do."""
+    with refusals_counted(address):
+        return _identified(credential, address)
+
+
+@contextmanager
+def refusals_counted(address: str) -> Iterator[None]:
+    """Who guesses is slowed down: what is refused counts for its address. What is good is let in from there anyway.
+
+    Raises: TooManyRefused.
+    """
+    try:
+        yield
+    except Unauthenticated as error:
+        if address and not (verdict := limits.take(f"address:{address}", "refused")).allowed:
+            raise TooManyRefused(verdict) from error
+        raise
+
+
+def _identified(credential: str, address: str) -> Identity:
     if len(credential) > LONGEST or "\0" in credential:
         raise TokenInvalid("this is not a token")
     if keys.looks_like(credential):

@@ -60,15 +60,17 @@ class Who:
 class Refused(Exception):
     """Nobody is let in by this. `status` is HTTP's; `scope`: what is missing, if it is that."""
 
-    def __init__(self, message: str, *, status: int = 401, scope: str = "") -> None:
+    def __init__(self, message: str, *, status: int = 401, scope: str = "", retry_after_s: int = 0) -> None:
         super().__init__(message)
-        self.status, self.scope = status, scope
+        self.status, self.scope, self.retry_after_s = status, scope, retry_after_s
 
 
 def identify(credential: str, *, door: str, address: str = "") -> Who:
     """Who shows a key, a JWT or a signed token. Three queries at most. Raises: Refused."""
     try:
         known = authentication.identify(credential, address=address)
+    except authentication.TooManyRefused as error:
+        raise Refused(str(error), status=error.status, retry_after_s=error.retry_after_s) from error
     except GateError as error:
         raise Refused(f"{error}; ask for a new one") from error
     token_id = known.claims.id if known.claims else None

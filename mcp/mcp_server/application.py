@@ -23,14 +23,14 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecuritySettings
 
 from domains import tools
-from domains.thundergate import addresses
+from domains.thundergate import addresses, limits
 from mcp_server import access, metrics
 from mcp_server.access import Refused, Who
 from mcp_server.kept import Kept, Sessions
 from mcp_server.server import WHO, ThunderServer
 
 logger = logging.getLogger(__name__)
-PATH = "/mcp"
+PATH, WEBSOCKET = "/mcp", "websocket"
 METADATA = "/.well-known/oauth-protected-resource"
 LOOK_S = 1.0
 """How often it is seen whether those with open streams may still be there."""
@@ -105,6 +105,16 @@ class Endpoint:
         if access.DOOR not in who.scopes:
             raise Refused(f"this needs the scope {access.DOOR}", status=403, scope=access.DOOR)
         return who
+
+    def is_full_for(self, who: Who) -> bool:
+        """Whether somebody has as many WebSockets here as they may."""
+        most = settings.SOCKET["connections"]
+        theirs = [
+            one
+            for one, _ in self._open.values()
+            if one.door == WEBSOCKET and limits.of(one.known) == limits.of(who.known)
+        ]
+        return 0 < most <= len(theirs)
 
     def opened(self, who: Who, end: Callable[[], None]) -> _Opened:
         """While this context lasts, `end` is called when the credential holds no longer."""
@@ -269,7 +279,11 @@ def metadata(scope: Scope, headers: dict[str, str]) -> dict[str, Any]:
 
 
 async def _challenge(send: Send, refusal: Refused, scope: Scope, headers: dict[str, str]) -> None:
-    """401 or 403, with what to show and where that is told."""
+    """401 or 403, with what to show and where that is told; 429 with when."""
+    if refusal.retry_after_s:
+        slow = {"error": "too_many_refused", "error_description": str(refusal)}
+        await _answer(send, refusal.status, slow, (b"retry-after", b"%d" % refusal.retry_after_s))
+        return
     shown = "authorization" in headers
     error = "insufficient_scope" if refusal.status == 403 else "invalid_token"
     said = str(refusal).replace("\\", "").replace('"', "'").encode("ascii", "replace").decode()

@@ -9,14 +9,27 @@ import logging
 from typing import Any
 
 import anyio
+from django.conf import settings
 from mcp.shared.message import SessionMessage
-from mcp.types import jsonrpc_message_adapter
+from mcp.types import INVALID_REQUEST, ErrorData, JSONRPCError, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from domains.thundergate import addresses
+from domains.thunderlink.socket.application import crowded
+from domains.thunderlink.socket.connection import CROWDED
 from mcp_server import sdk
 from mcp_server.access import Refused, Who
-from mcp_server.application import Endpoint, Receive, Scope, Send, headers_of, here, host_is_ours, origin_is_ours
+from mcp_server.application import (
+    WEBSOCKET,
+    Endpoint,
+    Receive,
+    Scope,
+    Send,
+    headers_of,
+    here,
+    host_is_ours,
+    origin_is_ours,
+)
 from mcp_server.server import WHO
 
 logger = logging.getLogger(__name__)
@@ -37,13 +50,19 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": FORBIDDEN})
         return
     try:
-        who = await endpoint.who(headers, door="websocket", address=addresses.of_scope(scope))
+        who = await endpoint.who(headers, door=WEBSOCKET, address=addresses.of_scope(scope))
     except Refused as refusal:
         logger.info("a client was refused: %s", refusal)
         await send({"type": "websocket.close", "code": FORBIDDEN if refusal.status == 403 else NOT_AUTHENTICATED})
         return
     chosen = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
     await send({"type": "websocket.accept", "subprotocol": chosen})
+    if endpoint.is_full_for(who):
+        error = ErrorData(code=INVALID_REQUEST, message=crowded(settings.SOCKET["connections"]))
+        told = JSONRPCError(jsonrpc="2.0", id=None, error=error)
+        await send({"type": "websocket.send", "text": told.model_dump_json(by_alias=True, exclude_unset=True)})
+        await send({"type": "websocket.close", "code": CROWDED})
+        return
     await _serve(endpoint, who, receive, send)
 
 

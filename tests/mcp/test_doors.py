@@ -15,11 +15,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from agents import actions
+from agents.models import Agent
 from domains.thunderflow import queries as log
 from domains.thundergate import authentication, jwts, keys, tokens
 from domains.thundergate.audit import queries as audit
 from tests.factories import wake_domains
-from tests.mcp.clients import apart, call, refusal, session
+from tests.mcp.clients import TRANSPORTS, apart, call, refusal, session
 from tests.socket.server import StartServer, WebServer
 from tests.unchanged import state, unchanged
 
@@ -354,6 +355,49 @@ def _taken_up(server: WebServer, place: str, headers: dict[str, str]) -> str:
         for text in stream.iter_text():
             read += text
     return read
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_call_that_is_sent_again_is_done_once(transport: str, server: WebServer, world: Any, token: str) -> None:
+    asyncio.run(_sent_twice(transport, server, token))
+    assert Agent.objects.filter(name="Mara").count() == 1
+
+
+async def _sent_twice(transport: str, server: WebServer, token: str) -> None:
+    made = []
+    for _ in range(2):  # the line broke: another connection
+        async with session(transport, server, token) as client:
+            meta: Any = {"thunderline/idempotency-key": "k1"}
+            made.append(await client.call_tool("pac_create_agent", {"zone": "Zone 0", "name": "Mara"}, meta=meta))
+    first, again = made
+    assert not first.is_error and again.structured_content == first.structured_content
+    assert "thunderline/repeated" not in first.meta and again.meta["thunderline/repeated"] is True
+
+
+def test_who_guesses_is_slowed_down(serve: StartServer, world: Any, token: str) -> None:
+    wake_domains()
+    server = serve(THUNDERLINE_LIMIT_REFUSED="3")
+    found = [post(server, authorization=f"Bearer tlk_{n}") for n in range(5)]
+    assert [one.status_code for one in found] == [401] * 3 + [429] * 2
+    assert 0 < int(found[-1].headers["retry-after"]) <= 60 and "wait" in found[-1].json()["error_description"]
+    assert post(server, authorization=f"Bearer {token}").status_code == 200, "what is good is let in"
+    rest = httpx2.get(f"{server.origin}/api/v1/worlds", headers={"authorization": "Bearer x"})
+    assert rest.status_code == 429, "one count for all doors"
+
+
+def test_one_websocket_too_many_is_told_why(serve: StartServer, world: Any, token: str) -> None:
+    wake_domains()
+    asyncio.run(_too_many(serve(THUNDERLINE_SOCKET_CONNECTIONS="2"), token))
+
+
+async def _too_many(server: WebServer, token: str) -> None:
+    address, bearer = f"ws://{server.host}/mcp/ws", {"Authorization": f"Bearer {token}"}
+    async with connect(address, additional_headers=bearer), connect(address, additional_headers=bearer):
+        async with connect(address, additional_headers=bearer) as third:
+            assert "at most 2 connections" in json.loads(await third.recv())["error"]["message"]
+            with pytest.raises(ConnectionClosed) as closed:
+                await third.recv()
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 4013
 
 
 @pytest.mark.parametrize("transport", ["http", "websocket"])

@@ -112,6 +112,7 @@ class WebServer:
             "THUNDERLINE_VAR_DIR": str(self.folder),
             "THUNDERLINE_PORT": str(self.port),
             "PROMETHEUS_MULTIPROC_DIR": str(self.folder),
+            "THUNDERLINE_LIMIT_REFUSED": "1000000",
             **self.environ,
         }
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Callable
 from typing import Any
-from urllib.error import HTTPError
 from uuid import uuid4
 
+import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -140,6 +139,48 @@ def test_credentials_that_let_nobody_in(commits: None, serve: StartServer) -> No
         for token in bad:
             assert status(server, token) == 403, token
     assert status(server, good) == status(server, pair.access) == 101
+
+
+def test_a_bad_credential_counts_for_its_address(commits: None, serve: StartServer) -> None:
+    scene, server = Scene(), serve(THUNDERLINE_LIMIT_REFUSED="3")
+    for _ in range(4):
+        assert status(server, "nonsense") == 403
+    rest = httpx2.get(f"{server.origin}/api/v1/worlds", headers={"Authorization": "Bearer nonsense"}, timeout=30)
+    assert rest.status_code == 429, "one count for all doors"
+    assert status(server, scene.token()) == 101
+
+
+def served(address: str) -> bool:
+    """Whether a client there is answered, and not closed."""
+    with connect(address) as socket:
+        try:
+            return Line(socket).ask("phoenix", "heartbeat", {})["status"] == "ok"
+        except ConnectionClosed:
+            return False
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Ask until it is so."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_one_connection_too_many_is_told_why(commits: None, serve: StartServer) -> None:
+    scene, server = Scene(), serve(THUNDERLINE_SOCKET_CONNECTIONS="2")
+    address = f"{server.url}/websocket?vsn=2.0.0&token="
+    with connect(address + scene.token()) as first, connect(address + scene.token()):  # one user, whatever is shown
+        with connect(address + scene.token()) as third:
+            told = json.loads(third.recv(timeout=30))[4]
+            assert told["reason"] == "too_many_connections" and "at most 2" in told["message"]
+            with pytest.raises(ConnectionClosed) as closed:
+                third.recv(timeout=30)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 4013
+        with connect(address + tokens.issue(make_user("other"), by="test")) as other:
+            assert Line(other).ask("phoenix", "heartbeat", {})["status"] == "ok"
+        first.close()
+        until(lambda: served(address + scene.token()))
 
 
 def status(server: WebServer, token: str) -> int:

@@ -163,6 +163,8 @@ def _known(error: Exception) -> Refused | None:
 
 def _of_gate(error: GateError) -> Refused:
     shown = {"WWW-Authenticate": authentication.challenge(error)} if error.status in (401, 403) else {}
+    if isinstance(error, authentication.TooManyRefused):
+        shown["Retry-After"] = str(error.retry_after_s)
     errors = [FieldProblem(field=error.field, detail=str(error))] if error.field else []
     return Refused(error.status, error.code, str(error), headers=shown, errors=errors)
 

@@ -105,7 +105,8 @@ class Refresh(TokenDoor):
     )  # fmt: skip
     def post(self, request: Request, body: Refreshing) -> Response:
         """The refresh token is good for nothing afterwards; shown once more, it ends its session."""
-        return _told(jwts.refresh(body.refresh))
+        with authentication.refusals_counted(addresses.client(request)):
+            return _told(jwts.refresh(body.refresh))
 
 
 class Revoke(TokenDoor):

@@ -77,9 +77,13 @@ class Verdict:
         return f"too many requests: {self.rate} are allowed here; try again in {wait} s"
 
 
-PERIODS = {"default": MINUTE_S, "heavy": MINUTE_S, "message": SECOND_S, "push": SECOND_S, "broadcast": SECOND_S}
+PERIODS = {
+    "default": MINUTE_S, "heavy": MINUTE_S, "refused": MINUTE_S, "message": SECOND_S, "push": SECOND_S,
+    "broadcast": SECOND_S,
+}  # fmt: skip
 """Classes, and in which time they are counted. `heavy` is what takes a model, a search over everything or much of the
-database; `message` is what one socket sends, `push` what an agent's clients do in zones, `broadcast` what a zone hears.
+database; `refused` are credentials that are not good; `message` is what one socket sends, `push` what an agent's
+clients do in zones, `broadcast` what a zone hears.
 """
 
 

@@ -19,8 +19,8 @@ from django.utils.http import is_same_domain
 from domains.thundergate import addresses, authentication
 from domains.thundergate.access import Identity, Via
 from domains.thundergate.errors import GateError
-from domains.thunderlink.socket import hub
-from domains.thunderlink.socket.connection import Connection
+from domains.thunderlink.socket import hub, metrics, wire
+from domains.thunderlink.socket.connection import CROWDED, Connection
 
 logger = logging.getLogger(__name__)
 NO_TOKEN = frozenset({"", "undefined", "null"})
@@ -38,7 +38,7 @@ def with_line(application: Application) -> Application:
 
 
 async def socket(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """One client, from its request to its end. Refused: 403, before anything is accepted."""
+    """One client, from its request to its end. Refused: 403, before anything is accepted; one too many is told why."""
     who = await _who(scope)
     session_key = scope["session"].session_key if who is not None and who.via is Via.SESSION else None
     while (await receive())["type"] != "websocket.connect":
@@ -48,7 +48,19 @@ async def socket(scope: dict[str, Any], receive: Any, send: Any) -> None:
         return
     line = scope.get("line", send)
     await line({"type": "websocket.accept"})
-    await Connection(hub.here(), line, who=who, session_key=session_key).run(receive)
+    connection = Connection(hub.here(), line, who=who, session_key=session_key)
+    if connection.hub.is_full_for(connection.identity):
+        metrics.crowded.inc()
+        why = {"reason": "too_many_connections", "message": crowded(connection.hub.limits.connections)}
+        await line({"type": "websocket.send", "text": wire.push("phoenix", "phx_error", why)})
+        await line({"type": "websocket.close", "code": CROWDED})
+        return
+    await connection.run(receive)
+
+
+def crowded(most: int) -> str:
+    """Why one more connection is closed at once."""
+    return f"one key or user has at most {most} connections here; close another first"
 
 
 async def refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:

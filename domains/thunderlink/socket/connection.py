@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
-RESYNC, REVOKED, FLOODED, TOO_BIG, BINARY = 4008, 4001, 4029, 4009, 4003
+RESYNC, REVOKED, FLOODED, TOO_BIG, BINARY, CROWDED = 4008, 4001, 4029, 4009, 4003, 4013
 """Close codes. autobahn sends none of the protocol's own but 1000."""
 STALLED_S = 10.0
 """How long nothing may move of what a client has to read."""
@@ -49,6 +49,8 @@ class Connection:
     def __init__(self, hub: Hub, send: Send, *, who: Identity, session_key: str | None = None) -> None:
         self.id: UUID = new_id()
         self.hub, self.who, self.session_key = hub, who, session_key
+        self.identity = limits.of(who)
+        """Whose connections are counted together, also once their account is gone."""
         self.flow = Flow(send)
         self.channels: dict[str, Channel] = {}
         self.closing = False

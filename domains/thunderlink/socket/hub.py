@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ STARTING: list[Callable[[Hub], object]] = []
 class Limits:
     """What one client may do; how often, `domains.thundergate.limits` says."""
 
+    connections: int = 100
+    """Of one identity, in this process; 0: any number."""
     message_bytes: int = 65_536
     topics: int = 64
     in_flight: int = 64
@@ -58,6 +61,8 @@ class Hub:
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits(**cast(dict[str, Any], settings.SOCKET))
         self.connections: set[Connection] = set()
+        self._of = Counter[str]()
+        """How many connections an identity has."""
         self.feeds = Feeds(self)
         self.rates = Lots()
         self.writing = asyncio.Semaphore(THREADS - 1)
@@ -77,12 +82,20 @@ class Hub:
     def add(self, connection: Connection) -> None:
         """It is served from now on."""
         self.connections.add(connection)
+        self._of[connection.identity] += 1
         metrics.connections.set(len(self.connections))
 
     def remove(self, connection: Connection) -> None:
         """It is gone."""
         self.connections.discard(connection)
+        self._of[connection.identity] -= 1
+        if not self._of[connection.identity]:
+            del self._of[connection.identity]
         metrics.connections.set(len(self.connections))
+
+    def is_full_for(self, identity: str) -> bool:
+        """Whether somebody (`limits.of`) has as many connections here as they may."""
+        return 0 < self.limits.connections <= self._of[identity]
 
     async def database(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run something that may wait for the database in a thread that has a connection of its own."""

@@ -10,6 +10,7 @@ joins = Counter("thunderline_socket_joins_total", "Joins", ["topic", "result"])
 pushes = Counter("thunderline_socket_pushes_total", "Pushes of clients", ["event", "result"])
 events = Counter("thunderline_socket_events_total", "Events of a topic while it was watched", ["topic", "event"])
 delivered = Counter("thunderline_socket_deliveries_total", "Events sent, counted once for each client")
+crowded = Counter("thunderline_socket_crowded_total", "Clients closed because they had too many connections")
 late = Counter("thunderline_socket_late_total", "Events sent more than a second after they were written")
 resynced = Counter("thunderline_socket_resyncs_total", "Clients that had to begin anew", ["why"])
 batch_events = Histogram(

@@ -22,6 +22,8 @@ from rest_framework.views import APIView
 
 from domains.thundergate import authentication, jwts, keys, limits, tokens
 from domains.thundergate.access import Identity, Via
+from domains.thundergate.authentication import TooManyRefused
+from domains.thundergate.errors import GateError, KeyInvalid
 from domains.thundergate.limits import store
 from domains.thundergate.limits.rates import Rate, weigh
 from domains.thundergate.limits.throttles import IdentityThrottle
@@ -31,7 +33,15 @@ from tests.factories import make_user
 
 @pytest.fixture(autouse=True)
 def fresh(settings: Any) -> Iterator[Any]:
-    settings.LIMITS = {"on": True, "default": 100, "heavy": 10, "message": 5, "message_burst": 8, "push": 20}
+    settings.LIMITS = {
+        "on": True,
+        "default": 100,
+        "heavy": 10,
+        "refused": 3,
+        "message": 5,
+        "message_burst": 8,
+        "push": 20,
+    }
     store.forget()
     yield settings
     store.forget()
@@ -240,3 +250,42 @@ def test_rest_answers_429_too() -> None:
     assert [answer.status_code for answer in answers] == [200] * 10 + [429]
     assert answers[0]["RateLimit-Remaining"] == "9"
     assert answers[-1]["Retry-After"] == "6"
+
+
+# --- Who guesses ---------------------------------------------------------------------------------------------
+
+
+def guesses(address: str, count: int = 5) -> list[type[Exception]]:
+    found = []
+    for n in range(count):
+        with pytest.raises(GateError) as refused:
+            authentication.identify(f"tlk_{n}", address=address)
+        found.append(refused.type)
+    return found
+
+
+@pytest.mark.django_db
+def test_who_guesses_is_slowed_down_and_what_is_good_is_let_in() -> None:
+    address = f"2001:db8::{uuid4().hex[:4]}:{uuid4().hex[:4]}"
+    good = keys.issue(make_user("ada"), name="x", scopes=["agents:read"], by="test").secret
+    for _ in range(5):
+        assert authentication.identify(good, address=address).via is Via.KEY, "what is good does not count"
+    assert guesses(address) == [KeyInvalid] * 3 + [TooManyRefused] * 2
+    with pytest.raises(TooManyRefused, match="wait") as refused:
+        authentication.identify("x.y.z", address=address)
+    assert 0 < refused.value.retry_after_s <= 60
+    assert authentication.identify(good, address=address).via is Via.KEY
+    assert guesses(f"2001:db8::{uuid4().hex[:4]}:1", 1) == [KeyInvalid], "each address for itself"
+    assert guesses("") == [KeyInvalid] * 5, "nobody knows from where"
+
+
+@pytest.mark.django_db
+def test_rest_says_when_to_come_again(client: Client) -> None:
+    peer = {"REMOTE_ADDR": f"2001:db8::{uuid4().hex[:4]}:{uuid4().hex[:4]}"}
+    answers = [client.get("/api/v1/worlds", headers={"authorization": "Bearer nonsense"}, **peer) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [401] * 3 + [429]
+    assert answers[-1].json()["code"] == "too_many_refused" and 0 < int(answers[-1]["Retry-After"]) <= 60
+    refresh = {"refresh": "x.y.z"}
+    refused = client.post("/api/v1/token/refresh", refresh, content_type="application/json", **peer)
+    assert refused.status_code == 429, "refresh tokens are guessed by nobody either"
+    assert client.get("/api/v1/worlds", **peer).status_code == 401, "who shows nothing does not guess"
