@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from domains import names
 
 
 def _storable(text: str) -> str:
@@ -19,7 +21,12 @@ Stat = Annotated[float, Field(ge=0, le=100)]
 Storable = AfterValidator(_storable)
 NOT_BLANK = r"\S"
 """Blanks around texts go, and something must be left; for who reads the JSON Schema."""
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=NOT_BLANK), Storable]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=100, pattern=NOT_BLANK, json_schema_extra={"pattern": names.PATTERN}),
+    Storable,
+    BeforeValidator(names.plain),  # before blanks around it go
+]
 
 
 class _Spec(BaseModel):

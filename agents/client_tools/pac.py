@@ -11,6 +11,7 @@ from agents import actions, queries
 from agents.client_tools.meant import AgentWanted, Text, agent_meant, check_key, may_act, plain
 from agents.models import Agent, TickLog
 from agents.specs import AgentSpec, Goal, Position, Stats, Traits
+from agents.specs import Name as SpecName
 from domains.tools import Caller, Conduct, Reply, Request, ToolError, tool
 from memory import queries as memory
 from zones.actions import places
@@ -181,7 +182,7 @@ class NewAgent(Request):
     """Name or id of the zone in which it is born."""
     world: Name | None = None
     """Name or id of the world, where several worlds have a zone of that name."""
-    name: Name
+    name: SpecName
     """Unique in its world."""
     description: Text = ""
     traits: Traits = Traits()
@@ -192,7 +193,7 @@ class NewAgent(Request):
     tick_interval: Annotated[int, Field(ge=1, le=100_000)] = 30
     """World ticks between two ticks."""
     position: Position | None = None
-    capabilities: Annotated[list[Name], Field(max_length=50)] = []
+    capabilities: Annotated[list[SpecName], Field(max_length=50)] = []
     """What it can do besides the usual; for who governs the zone."""
     reasoner: Annotated[str, Field(min_length=1, max_length=50)] = "rules"
     """What decides for it; others than rules for who governs the zone."""

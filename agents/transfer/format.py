@@ -28,6 +28,7 @@ from pydantic import (
 
 from agents.errors import AgentError
 from agents.specs import Effects
+from domains import names
 from memory.graph.names import LONGEST_KEY, LONGEST_NAME, fold
 
 VERSION: Final = 1
@@ -60,7 +61,7 @@ def _instant(value: object) -> object:
 
 
 Instant = Annotated[datetime, BeforeValidator(_instant)]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
+Name = Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(names.plain)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Stat = Annotated[float, Field(ge=0, le=100)]
 Signed = Annotated[float, Field(ge=-1, le=1)]

@@ -50,6 +50,7 @@ def found(
 
 
 def _new(world: World, ordinal: int, spec: Mapping[str, Any]) -> Zone:
+    worlds.check_name(spec["name"])
     return Zone(
         world=world,
         ordinal=ordinal,
@@ -104,7 +105,7 @@ def edit_many(changes: Mapping[UUID, Mapping[str, Any]], *, user: Any = None) ->
     """Change zones' descriptions, capacities, permissions and rules; each tells its event. Needs an open transaction.
 
     `user`: who wants it, a person; None: the installation itself. Raises: NotFound, AccessDenied, Invalid (more agents
-    than a new capacity allows); nothing is changed then.
+    than a new capacity allows, a name that is not plain); nothing is changed then.
     """
     zones = lock_many(changes)
     if user is not None:
@@ -114,6 +115,8 @@ def edit_many(changes: Mapping[UUID, Mapping[str, Any]], *, user: Any = None) ->
     for zone_id, zone in zones.items():
         for name, value in changes[zone_id].items():
             setattr(zone, name, value)
+        if "name" in changes[zone_id]:
+            worlds.check_name(zone.name)
         if zone.agent_count > zone.capacity:
             raise Invalid(f"capacity: {zone.agent_count} agents are in {zone.name}")
         check_regeneration(zone.regeneration)

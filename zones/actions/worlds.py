@@ -10,7 +10,7 @@ from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from domains import lifecycle
+from domains import lifecycle, names
 from domains.thunderflow.actions import NewEvent, publish
 from zones import events, visibility
 from zones.errors import Invalid, NotFound
@@ -18,7 +18,11 @@ from zones.models import Crossing, Notice, World, WorldSource, Zone
 
 
 def create(*, name: str, by: Any = None, seed: int = 0, **fields: Any) -> World:
-    """Make a world, owned by the user `by` (None: by the installation). Raises: Invalid when the name is taken."""
+    """Make a world, owned by the user `by` (None: by the installation).
+
+    Raises: Invalid when the name is taken or not plain.
+    """
+    check_name(name)
     try:
         with transaction.atomic():
             world = World.objects.create(name=name, owner=by, seed=seed, **fields)
@@ -26,6 +30,14 @@ def create(*, name: str, by: Any = None, seed: int = 0, **fields: Any) -> World:
     except (DataError, IntegrityError) as error:
         raise Invalid(f"a world called {name[:100]!r} cannot be made: {_constraint(error)}") from error
     return world
+
+
+def check_name(name: str) -> None:
+    """Raises: Invalid when something hides in it."""
+    try:
+        names.plain(name)
+    except ValueError as error:
+        raise Invalid(f"name: {error}") from None
 
 
 def _constraint(error: DatabaseError) -> str:
@@ -92,10 +104,12 @@ def lock(name: str) -> World | None:
 
 
 def edit(world: World, **fields: Any) -> None:
-    """Change a locked world: description, access, rate, seed, owner. Needs an open transaction.
+    """Change a locked world: name, description, access, rate, seed, owner. Needs an open transaction.
 
-    Zones of the former owner go to the new one with it.
+    Zones of the former owner go to the new one with it. Raises: Invalid.
     """
+    if "name" in fields:
+        check_name(fields["name"])
     if "owner" in fields:
         Zone.objects.filter(world=world, owner_id=world.owner_id).update(owner=fields["owner"])
     World.objects.filter(pk=world.pk).update(**fields, updated_at=timezone.now())

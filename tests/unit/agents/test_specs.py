@@ -48,7 +48,7 @@ def test_what_does_not_fit_is_refused(changes: dict[str, Any]) -> None:
         AgentSpec.model_validate({"name": "Mara", **changes})
 
 
-@pytest.mark.parametrize("name", ["{zone}", "%s", "Robert'); DROP TABLE pac_agents;--", "🦊", "x" * 100, "‮evil"])
+@pytest.mark.parametrize("name", ["{zone}", "%s", "Robert'); DROP TABLE pac_agents;--", "🦊", "x" * 100])
 def test_any_printable_name_will_do(name: str) -> None:
     assert AgentSpec(name=name).name == name
 
