@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from domains import links
 from domains.readonly import Large, Log
+from domains.thundergate.audit.admin import OfEveryWorld
 
 admin.site.index_title = "How things are"
 
@@ -92,7 +93,7 @@ class SolarScheduleAdmin(ScheduleAdmin):
 
 
 @admin.register(LogEntry)
-class LogEntryAdmin(Log, ModelAdmin):
+class LogEntryAdmin(OfEveryWorld, Log, ModelAdmin):
     list_display = ["action_time", links.column("user"), "content_type", "object", "action_flag"]
     list_filter = ["action_flag"]
     list_select_related = ["user", "content_type"]

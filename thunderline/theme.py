@@ -17,13 +17,17 @@ _TEAL = {
 }  # fmt: skip
 
 
-def _item(title: str, icon: str, model: str) -> dict[str, Any]:
+EVERY_WORLD = "thundergate.see_every_world"
+
+
+def _item(title: str, icon: str, model: str, *besides: str) -> dict[str, Any]:
+    """The way to a list, for who may see it: `besides` are permissions that it takes more than its own."""
     app, name = model.split(".")
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
-        "permission": lambda request: request.user.has_perm(f"{app}.view_{name}"),
+        "permission": lambda request: request.user.has_perms([f"{app}.view_{name}", *besides]),
     }
 
 
@@ -132,8 +136,8 @@ UNFOLD: dict[str, Any] = {
                 _item("Keys", "vpn_key", "thundergate.apikey"),
                 _item("Tokens", "key", "thundergate.accesstoken"),
                 _item("Memory grants", "visibility", "thundergate.memorygrant"),
-                _item("Audit trail", "policy", "thundergate.auditentry"),
-                _item("Admin's log", "history", "admin.logentry"),
+                _item("Audit trail", "policy", "thundergate.auditentry", EVERY_WORLD),
+                _item("Admin's log", "history", "admin.logentry", EVERY_WORLD),
                 _item("Failed logins", "no_accounts", "axes.accessattempt"),
                 _item("Redactions", "person_remove", "thundergate.redaction"),
                 _item("Repeatable requests", "repeat", "thundergate.repeatable"),

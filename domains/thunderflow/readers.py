@@ -27,6 +27,16 @@ def seen(user: Any) -> Seen | None:
     return _rules[0](user) if _rules else Seen(frozenset())
 
 
+def narrowed(rows: QuerySet[Any], may: Seen | None, path: str = "stream") -> QuerySet[Any]:
+    """Those rows of streams that somebody may read; `path` leads to a stream's name."""
+    if may is None:
+        return rows
+    allowed = Q(**{f"{path}__in": may.streams})
+    if may.blackboard:
+        allowed |= Q(**{f"{path}__startswith": "blackboard:"})
+    return rows.filter(allowed)
+
+
 class OfStreams:
     """Mix into a ModelAdmin, first, whose rows tell of streams: those that one may read."""
 
@@ -35,10 +45,4 @@ class OfStreams:
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Of streams that one may read. Operators' lists are not filtered at all."""
         rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
-        may = seen(request.user)
-        if may is None:
-            return rows
-        allowed = Q(**{f"{self.stream_path}__in": may.streams})
-        if may.blackboard:
-            allowed |= Q(**{f"{self.stream_path}__startswith": "blackboard:"})
-        return rows.filter(allowed)
+        return narrowed(rows, seen(request.user), self.stream_path)

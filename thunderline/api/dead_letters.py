@@ -9,9 +9,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from rest_framework.response import Response
 
+from domains.thunderflow import readers
 from domains.thunderflow.faults import CLASSES
 from domains.thunderflow.subscribers import actions
-from thunderline.api import pages, problems, requests
+from thunderline.api import events, pages, problems, requests
 from thunderline.api.door import Door
 from thunderline.api.operations import operation
 from thunderline.api.replies import empty, reply
@@ -78,16 +79,21 @@ def _row(letter: Any) -> dict[str, Any]:
     return {"subscription": letter.subscription.name, **{name: getattr(letter, name) for name in alike}}
 
 
-def _one(letter_id: UUID) -> Any:
+def _these(request: Any, **which: Any) -> Any:
+    """Of streams that they may read. Raises: BadPattern, NoSuchSubscription."""
+    return readers.narrowed(actions.dead_letters(**which), events.seen(request))
+
+
+def _one(request: Any, letter_id: UUID) -> Any:
     """Raises: problems.Refused (404)."""
-    found = actions.dead_letters(status=None, ids=[letter_id]).first()
+    found = _these(request, status=None, ids=[letter_id]).first()
     if found is None:
         raise problems.not_found("dead letter")
     return found
 
 
-def _whole(letter_id: UUID) -> DeadLetter:
-    letter = _one(letter_id)
+def _whole(request: Any, letter_id: UUID) -> DeadLetter:
+    letter = _one(request, letter_id)
     return DeadLetter(**_row(letter), event=letter.event, traceback=letter.traceback)
 
 
@@ -102,8 +108,12 @@ class DeadLetters(Door):
     def get(self, request: Any, query: DeadLettersQuery) -> Response:
         """Those that wait, if nothing else is said."""
         key = pages.key_of(query.cursor, int, UUID)
-        rows = actions.dead_letters(
-            subscription=query.subscription, pattern=query.pattern, error_class=query.error_class, status=query.status
+        rows = _these(
+            request,
+            subscription=query.subscription,
+            pattern=query.pattern,
+            error_class=query.error_class,
+            status=query.status,
         ).defer("event", "traceback")
         if key:
             rows = rows.extra(where=["(event_dead_letters.position, event_dead_letters.id) < (%s, %s)"], params=key)
@@ -124,7 +134,7 @@ class OneDeadLetter(Door):
     )  # fmt: skip
     def get(self, request: Any, letter_id: UUID) -> Response:
         """With its event."""
-        return reply(_whole(letter_id))
+        return reply(_whole(request, letter_id))
 
     @operation(
         "dead_letters_discard", "Let a dead letter go", tag="dead letters", scope="system:write", permission=CHANGE,
@@ -132,8 +142,8 @@ class OneDeadLetter(Door):
     )  # fmt: skip
     def delete(self, request: Any, letter_id: UUID) -> Response:
         """It is not sent again; the row stays."""
-        letter = _one(letter_id)
-        if not actions.discard(actions.dead_letters(ids=[letter_id]), by=self.actor):
+        letter = _one(request, letter_id)
+        if not actions.discard(_these(request, ids=[letter_id]), by=self.actor):
             raise _resolved(letter)
         return empty()
 
@@ -147,10 +157,10 @@ class RetryDeadLetter(Door):
     )  # fmt: skip
     def post(self, request: Any, letter_id: UUID) -> Response:
         """Out of order, and marked so, as soon as its subscriber comes to it."""
-        letter = _one(letter_id)
-        if not actions.retry(actions.dead_letters(ids=[letter_id]), by=self.actor):
+        letter = _one(request, letter_id)
+        if not actions.retry(_these(request, ids=[letter_id]), by=self.actor):
             raise _resolved(letter)
-        return reply(_whole(letter_id), status=202)
+        return reply(_whole(request, letter_id), status=202)
 
 
 def _resolved(letter: Any) -> problems.Refused:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from domains.readonly import actor
+from domains.thunderflow import readers
 from domains.thunderflow.faults import CLASSES
 from domains.thunderflow.patterns import BadPattern
 from domains.thunderflow.subscribers import actions
@@ -51,12 +52,17 @@ def _asked(given: Any) -> Asked:
     return asked
 
 
-def _found(asked: Asked) -> Any:
-    """Raises: BadPattern, NoSuchSubscription."""
-    return actions.dead_letters(
+def _found(asked: Asked, user: Any) -> Any:
+    """Of streams that they may read. Raises: BadPattern, NoSuchSubscription."""
+    found = actions.dead_letters(
         subscription=asked.subscription or None, pattern=asked.pattern or None,
         error_class=asked.error_class or None, status=asked.status,
     )  # fmt: skip
+    return readers.narrowed(found, readers.seen(user))
+
+
+def _these(letter_id: UUID, user: Any, **which: Any) -> Any:
+    return readers.narrowed(actions.dead_letters(ids=[letter_id], **which), readers.seen(user))
 
 
 @live.door("thunderflow")
@@ -66,7 +72,7 @@ def show(request: HttpRequest) -> HttpResponse:
     asked, problem, letters, count = _asked(request.GET), "", [], 0
     before = _before(request)
     try:
-        rows = _found(asked).defer("event", "traceback")
+        rows = _found(asked, request.user).defer("event", "traceback")
         count = rows.order_by()[: MOST_COUNTED + 1].count()
         if before:
             rows = rows.extra(where=["(event_dead_letters.position, event_dead_letters.id) < (%s, %s)"], params=before)
@@ -103,7 +109,7 @@ def _before(request: HttpRequest) -> tuple[int, UUID] | None:
 @permitted(VIEW)
 def one(request: HttpRequest, letter_id: UUID) -> HttpResponse:
     """All of a dead letter: its event, and where it failed."""
-    letter = actions.dead_letters(status=None, ids=[letter_id]).first()
+    letter = _these(letter_id, request.user, status=None).first()
     if letter is None:
         raise Http404
     panel = live.Panel("letter", {"letter": letter, "may": request.user.has_perm(CHANGE), "states": STATES})
@@ -123,7 +129,7 @@ def _verb(name: str) -> tuple[Any, str]:
 def resolve(request: HttpRequest, letter_id: UUID, verb: str) -> HttpResponse:
     """Send one again, or let it go."""
     act, done = _verb(verb)
-    if act(actions.dead_letters(ids=[letter_id]), by=actor(request)):
+    if act(_these(letter_id, request.user), by=actor(request)):
         return live.notice(request, f"The dead letter is {done}.")
     return live.notice(request, "It does not wait any more; nothing was done.", status=409, kind="bad")
 
@@ -138,7 +144,7 @@ def resolve_all(request: HttpRequest, verb: str) -> HttpResponse:
     if asked.status != "waiting":
         return live.notice(request, "Only dead letters that wait can be resolved.", status=409, kind="bad")
     try:
-        count = act(_found(asked), by=actor(request))
+        count = act(_found(asked, request.user), by=actor(request))
     except (BadPattern, actions.SubscriptionError) as error:
         return live.notice(request, str(error), status=400, kind="bad")
     return live.notice(request, f"{count:,} dead letter{'' if count == 1 else 's'} {done}.".replace(",", "\u202f"))

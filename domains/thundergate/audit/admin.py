@@ -18,6 +18,7 @@ from unfold.decorators import display
 from domains import links
 from domains.console import shown
 from domains.newest import Newest
+from domains.thundergate.access import sees_every_world
 from domains.thundergate.audit import queries
 from domains.thundergate.audit.models import AuditEntry
 
@@ -42,8 +43,20 @@ class TableFilter(admin.SimpleListFilter):
         return queryset.filter(table=self.value()) if self.value() else queryset
 
 
+class OfEveryWorld:
+    """Mix into a ModelAdmin, first, whose rows tell of things of any world: for who sees every one."""
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Django's besides."""
+        return sees_every_world(request.user) and super().has_view_permission(request, obj)  # type: ignore[misc]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """In the index, too."""
+        return sees_every_world(request.user) and super().has_module_permission(request)  # type: ignore[misc]
+
+
 @admin.register(AuditEntry)
-class AuditEntryAdmin(Newest, ModelAdmin):
+class AuditEntryAdmin(OfEveryWorld, Newest, ModelAdmin):
     indexed = ("actor", "object_id", "user_id")
     list_display = ["at", "shown_action", "table", "shown_object", "actor", "door", "address", "shown_changes"]
     list_filter = ["action", "door", TableFilter, "at"]

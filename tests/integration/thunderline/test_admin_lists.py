@@ -16,6 +16,7 @@ from django.urls import reverse
 from domains.ids import new_id
 from domains.readonly import EstimatedPaginator
 from domains.thundergate import grants
+from domains.thundergate.audit.models import AuditEntry
 from memory.models import MemoryNode
 from tests.conftest import CountQueries
 from tests.factories import make_user, make_world
@@ -143,14 +144,15 @@ def test_every_choice_of_every_filter_opens(as_operator: Client) -> None:
 
 # --- Who sees what -------------------------------------------------------------------------------------------
 
+RECORDS = {"admin.logentry", "thundergate.auditentry"}
+"""What was done to anything, for who has the permission and sees every world."""
 OF_THE_SYSTEM = {
-    # Records of everything, for who has the permission to look through them.
-    "admin.logentry", "thundergate.auditentry", "thundergate.redaction", "thunderflow.redactedrow", "thundergate.alert",
+    # Of the system itself, and of ids, for who has the permission.
+    "thundergate.redaction", "thunderflow.redactedrow", "thundergate.alert",
     # People and what lets them in; what is everybody's; what is of ids alone.
     "thundergate.user", "thundergate.apikey", "thundergate.accesstoken", "thundergate.memorygrant",
-    "thundergate.repeatable",
-    "axes.accessattempt", "thunderblock.activedomain", "thunderflow.entry", "thunderflow.namespace",
-    "memory.unlinkedmemory",
+    "thundergate.repeatable", "axes.accessattempt", "thunderblock.activedomain", "thunderflow.entry",
+    "thunderflow.namespace", "memory.unlinkedmemory",
 }  # fmt: skip
 
 
@@ -174,7 +176,7 @@ def test_who_may_not_see_a_world_sees_none_of_it(onlooker: Client) -> None:
     type(world).objects.filter(pk=world.pk).update(access="private", owner=make_user("owner"))
     secret = ("Harbour", "Mara", "Quetzalina", str(agent.pk), str(world.pk), *map(str, zone_ids(world)))
     for model in registered():
-        if model._meta.label_lower in OF_THE_SYSTEM:
+        if model._meta.label_lower in OF_THE_SYSTEM | RECORDS:
             continue
         shown = onlooker.get(address(model))
         assert shown.status_code == 200, model
@@ -183,6 +185,18 @@ def test_who_may_not_see_a_world_sees_none_of_it(onlooker: Client) -> None:
         for row in model._default_manager.order_by("pk")[:2]:
             page = onlooker.get(address(model, "change", row.pk), follow=True).content.decode()
             assert [word for word in secret if word in page.replace(str(row.pk), "")] == [], (model, row.pk)
+
+
+def test_records_of_everything_are_for_who_sees_every_world(onlooker: Client) -> None:
+    some_of_everything()
+    records = [model for model in registered() if model._meta.label_lower in RECORDS]
+    assert [onlooker.get(address(model)).status_code for model in records] == [403] * 2
+    row = AuditEntry.objects.earliest("pk")
+    assert onlooker.get(address(AuditEntry, "change", row.pk)).status_code == 403
+    assert address(AuditEntry) not in onlooker.get(reverse("admin:index")).content.decode()
+    people = get_user_model().objects
+    people.get(username="onlooker").user_permissions.add(Permission.objects.get(codename="see_every_world"))
+    assert [onlooker.get(address(model)).status_code for model in records] == [200] * 2
 
 
 def zone_ids(world: Any) -> list[Any]:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.test import Client
 
@@ -15,9 +16,10 @@ from domains.thunderflow.actions import publish_many
 from domains.thunderflow.models import DeadLetter
 from domains.thundergate.audit.models import AuditEntry
 from tests.conftest import CountQueries
-from tests.factories import make_letter, make_user, wake_domains
+from tests.factories import make_letter, make_user, make_world, wake_domains
 from tests.integration.thunderflow.told import told
 from thunderline.views import letters
+from zones.events import zone_stream
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("commits")]
 
@@ -65,6 +67,22 @@ def test_who_may_not_look_is_told_so(client: Client, member: Any) -> None:
             assert client.post(url, headers=HTMX).status_code == 403
         assert LETTERS not in text_of(client, "/events/")
     assert states() == ["waiting"]
+
+
+def test_those_of_worlds_that_one_may_not_see_are_not_there(client: Client) -> None:
+    world = make_world(by=make_user("owner"))
+    one, keeper = letter(stream=zone_stream(world.zones.first().pk)), make_user("keeper")
+    codes = ["view_deadletter", "change_deadletter"]
+    keeper.user_permissions.set(Permission.objects.filter(codename__in=codes))
+    client.force_login(keeper)
+    assert listed(text_of(client)) == [] and client.get(f"{LETTERS}{one.pk}/").status_code == 404
+    assert client.post(f"{LETTERS}{one.pk}/discard/", headers=HTMX).status_code == 409
+    client.post(f"{LETTERS}discard/", {"status": "waiting"}, headers=HTMX)
+    assert states() == ["waiting"]
+    type(world).objects.update(access="open")
+    assert listed(text_of(client)) == [str(one.pk)]
+    assert client.post(f"{LETTERS}{one.pk}/discard/", headers=HTMX).status_code == 200
+    assert states() == ["discarded"]
 
 
 def test_the_newest_come_first_with_why(as_operator: Client) -> None:

@@ -10,8 +10,9 @@ from domains.thunderblock import guards
 from domains.thunderblock import queries as registry
 from domains.thunderflow.models import DeadLetter, Subscription
 from domains.thunderlink import nodes
-from tests.factories import beat, make_user
+from tests.factories import beat, make_user, make_world
 from tests.integration.thunderline.api.conftest import Api, grant, problem
+from zones.events import zone_stream
 
 
 def _letter(position: int = 1, **fields: Any) -> DeadLetter:
@@ -45,12 +46,27 @@ def test_dead_letters_are_listed_sent_again_and_let_go(api: Api) -> None:
 
 
 def test_looking_at_dead_letters_is_not_resolving_them() -> None:
-    letter = _letter()
-    viewer = Api(grant(make_user("viewer"), "thunderflow.view_deadletter"))
+    letter = _letter(stream="system")
+    viewer = Api(grant(make_user("viewer"), "thunderflow.view_deadletter", "thunderblock.view_activedomain"))
     assert viewer.get("dead-letters").json()["results"][0]["id"] == str(letter.pk)
     problem(viewer.post(f"dead-letters/{letter.pk}/retry"), 403, "access_denied")
     problem(viewer.delete(f"dead-letters/{letter.pk}"), 403, "access_denied")
     assert DeadLetter.objects.get().status == "waiting"
+
+
+def test_dead_letters_of_worlds_that_one_may_not_see_are_not_there() -> None:
+    world = make_world(by=make_user("owner"))
+    letter = _letter(stream=zone_stream(world.zones.first().pk))
+    may = ("thunderflow.view_deadletter", "thunderflow.change_deadletter")
+    keeper = Api(grant(make_user("keeper"), *may))
+    assert keeper.get("dead-letters").json()["results"] == []
+    problem(keeper.get(f"dead-letters/{letter.pk}"), 404, "not_found")
+    problem(keeper.post(f"dead-letters/{letter.pk}/retry"), 404, "not_found")
+    problem(keeper.delete(f"dead-letters/{letter.pk}"), 404, "not_found")
+    assert DeadLetter.objects.get().status == "waiting"
+    type(world).objects.update(access="open")
+    assert keeper.get("dead-letters").json()["results"][0]["id"] == str(letter.pk)
+    assert keeper.post(f"dead-letters/{letter.pk}/retry").status_code == 202
 
 
 def test_domains_are_listed_and_switched(api: Api) -> None:
