@@ -91,8 +91,8 @@ class AuditEntryAdmin(OfEveryWorld, Newest, ModelAdmin):
     @display(description="object")
     def shown_object(self, entry: AuditEntry) -> SafeString | str:
         """Its id, and where it is if it is still there."""
-        address = queries.address_of(entry)
-        return format_html('<a href="{}">{}</a>', address, entry.object_id) if address else entry.object_id
+        address, named = queries.address_of(entry), links.short(entry.object_id)
+        return format_html('<a href="{}" class="to">{}</a>', address, named) if address else named
 
     @display(description="what")
     def shown_changes(self, entry: AuditEntry) -> str:
