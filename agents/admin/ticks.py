@@ -54,6 +54,7 @@ class TickList(NewestList):
     is read whole and sorted. It is the shortest that has enough for some pages, or as much as may be looked through.
     """
 
+    REACH = 20_000  # rows are wide, and read whole
     SPANS_S = (4, 16, 64, 256, 1024, 4096, 16_384, 65_536)
     ENOUGH = 500
     """Rows."""
