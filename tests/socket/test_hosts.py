@@ -67,6 +67,7 @@ def test_metrics_tell_of_the_socket(serve: StartServer) -> None:
     for sample in (
         "thunderline_socket_connections 1.0",
         "thunderline_socket_joined 1.0",
+        "thunderline_presence_sessions 1.0",
         'thunderline_socket_joins_total{result="ok",topic="zone"} 1.0',
         'thunderline_socket_pushes_total{event="say",result="ok"} 1.0',
         f'thunderline_socket_events_total{{event="said",topic="{scene.topic}"}} 1.0',

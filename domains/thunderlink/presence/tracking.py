@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 
+from prometheus_client import Gauge
+
 from domains.thunderlink.presence.entries import Entry
 from domains.thunderlink.presence.errors import Away
 from domains.thunderlink.presence.link import Link
@@ -17,6 +19,10 @@ RETRY_S = 0.5
 """Between two tries while Redis is away."""
 LEAST_S = 0.1
 """Between two renewals, whatever happens."""
+
+sessions_present = Gauge(
+    "thunderline_presence_sessions", "Sessions that are present somewhere", multiprocess_mode="livesum"
+)
 
 
 class Tracking:
@@ -41,6 +47,7 @@ class Tracking:
         A caller that is cancelled takes nothing back.
         """
         sessions = self._own.setdefault(topic, {})
+        sessions_present.inc((entry is not None) - (session in sessions))
         if entry is not None:
             sessions[session] = entry
         else:
@@ -55,6 +62,7 @@ class Tracking:
         """All sessions of this process are gone. Never fails."""
         now = asyncio.get_running_loop().time()
         self._behind.update({(topic, session): now for topic, own in self._own.items() for session in own})
+        sessions_present.dec(sum(map(len, self._own.values())))
         self._own.clear()
         await asyncio.shield(self._written())
 
