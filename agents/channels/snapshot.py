@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.db import transaction
 
+from agents.channels.shapes import ShownAgent, ShownZone
 from domains import sql
-from zones import queries
+from zones import assignment, queries
 
 MOST_SHOWN = 500
 """Agents in a snapshot."""
@@ -20,22 +21,25 @@ WHERE zone_id = %s AND lifecycle <> 'archived' ORDER BY ordinal LIMIT %s
 """
 
 
-def take(zone_id: UUID) -> tuple[dict[str, Any], int]:
-    """The zone with who is in it, and the number of the last event that this has in it. Four queries of one moment."""
+def take(zone_id: UUID) -> tuple[ShownZone, int]:
+    """The zone with who is in it, and the number of the last event that this has in it. Four queries of one moment,
+    after its node was asked for. Raises: NotFound."""
+    host = assignment.advise(zone_id)
     with transaction.atomic():
         sql.raw().execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         seq = int(sql.fetch_rows(HEAD, [f"zone:{zone_id}"])[0][0])
         zone = queries.with_world(zone_id)
         rows = sql.fetch_rows(PRESENT, [zone_id, MOST_SHOWN])
-    return _shown(zone, [_agent(*row) for row in rows]), seq
+    return _shown(zone, host, [_agent(*row) for row in rows]), seq
 
 
-def _shown(zone: Any, agents: list[dict[str, Any]]) -> dict[str, Any]:
+def _shown(zone: Any, host: str | None, agents: list[ShownAgent]) -> ShownZone:
     return {
         "id": str(zone.pk),
         "name": zone.name,
         "description": zone.description,
         "world": {"id": str(zone.world_id), "name": zone.world.name, "tick": zone.world.tick},
+        "host": host,
         "capacity": zone.capacity,
         "agent_count": zone.agent_count,
         "session_count": zone.active_session_count,
@@ -52,9 +56,8 @@ def _shown(zone: Any, agents: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _agent(
     id: UUID, name: str, lifecycle: str, activity: str, mood: float, energy: float, x: float, y: float, z: float
-) -> dict[str, Any]:  # fmt: skip
-    position = {"x": x, "y": y, "z": z}
+) -> ShownAgent:  # fmt: skip
     return {
         "id": str(id), "name": name, "lifecycle": lifecycle, "activity": activity, "mood": mood, "energy": energy,
-        "position": position,
+        "position": {"x": x, "y": y, "z": z},
     }  # fmt: skip

@@ -14,12 +14,13 @@ from agents import inputs
 from agents.actions import moves
 from agents.actions.inputs import Input
 from agents.channels import acting, admission, presence, pushes, snapshot
+from agents.channels.shapes import Meta, ShownZone
 from domains.thunderblock import guards
 from domains.thunderflow import context
 from domains.thundergate import scopes
 from domains.thunderlink.socket.following import Following, Joining
 from domains.thunderlink.socket.sources import Source, Stream
-from zones import assignment, queries
+from zones import queries
 from zones.errors import AccessDenied, NotFound
 from zones.events import zone_stream
 
@@ -68,11 +69,11 @@ class ZoneChannel(Following):
         self._order = asyncio.Lock()
         async with self.connection.hub.writing:
             zone, seq = await self.connection.hub.database(self._enter)
-        self._position = next((a["position"] for a in zone["agents"] if a["id"] == str(self.given.agent_id)), None)
-        self._activity = next((a["activity"] for a in zone["agents"] if a["id"] == str(self.given.agent_id)), "")
+        shown = next((agent for agent in zone["agents"] if agent["id"] == str(self.given.agent_id)), None)
+        self._activity, self._position = (shown["activity"], shown["position"]) if shown else ("", None)
         return {"zone": zone}, seq
 
-    def _enter(self) -> tuple[dict[str, Any], int]:
+    def _enter(self) -> tuple[ShownZone, int]:
         guards.require(self.domain)
         user, agent_id = admission.fresh(self.connection), self.given.agent_id
         zone = queries.visible_zone(self.zone_id, user)
@@ -84,9 +85,7 @@ class ZoneChannel(Following):
         if agent_id is not None:
             token_agent = acting.check_token(self.connection.claims, agent_id)
             moves.enter(self.zone_id, agent_id, user=user, by=self.connection.actor, token_agent=token_agent)
-        host = assignment.advise(self.zone_id)
-        shown, seq = snapshot.take(self.zone_id)
-        return shown | {"host": host}, seq
+        return snapshot.take(self.zone_id)
 
     async def joined(self) -> None:
         """First who is there, then what happens."""
@@ -104,7 +103,7 @@ class ZoneChannel(Following):
         self.push("presence_state", state)
         await super().joined()
 
-    def _meta(self) -> dict[str, Any]:
+    def _meta(self) -> Meta:
         return {
             "joined_at": datetime.now(UTC).isoformat(),
             "kind": "agent" if self.given.agent_id else "user",
@@ -137,7 +136,7 @@ class ZoneChannel(Following):
         )
         return await pushes.of(hub).apply(self.zone_id, one, self._order)
 
-    def _look(self) -> tuple[dict[str, Any], int]:
+    def _look(self) -> tuple[ShownZone, int]:
         guards.require(self.domain)
         if queries.visible_zone(self.zone_id, self.connection.user) is None:
             raise AccessDenied("you may not see this zone's world any more")

@@ -36,7 +36,8 @@ def test_a_dead_nodes_zones_move_to_one_that_lives(serve: StartServer) -> None:
                 break
             time.sleep(0.1)
         assert channel.wait_for("host_changed").payload["address"] == other
-        assert channel.push("get_zone_state")["zone"]["id"] == str(scene.zone.pk)
+        state = channel.push("get_zone_state")["zone"]
+        assert (state["id"], state["host"]) == (str(scene.zone.pk), other)
 
 
 def test_a_node_that_is_asked_to_end_leaves(serve: StartServer) -> None:
