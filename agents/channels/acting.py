@@ -1,8 +1,10 @@
-"""Clients that act for an agent: closed when it is suspended or archived, present where it is."""
+"""Clients that act for an agent: closed when it is suspended or archived, present where and as it is."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import itertools
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from agents.actions.moves import MOVABLE
@@ -15,7 +17,20 @@ from zones.errors import AccessDenied
 if TYPE_CHECKING:
     from agents.channels.zone import ZoneChannel
 
-WHERE = "SELECT id, zone_id, lifecycle FROM pac_agents WHERE id = ANY(%s)"
+NOW = "SELECT id, lifecycle, zone_id, activity, x, y, z FROM pac_agents WHERE id = ANY(%s)"
+SHOWN_EACH = 5
+"""Looks between two at which others are shown what an agent does and where it stands: each change goes to all."""
+
+
+class Now(NamedTuple):
+    """An agent as it is."""
+
+    lifecycle: str
+    zone_id: UUID
+    activity: str
+    x: float
+    y: float
+    z: float
 
 
 class Acting:
@@ -24,6 +39,7 @@ class Acting:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._channels: set[ZoneChannel] = set()
+        self._looks = itertools.count(1)
         hub.chores.append(self.look_after)
 
     def add(self, channel: ZoneChannel) -> None:
@@ -41,22 +57,26 @@ class Acting:
         wanted = [*(channel.given.agent_id for channel in channels), *(agent_id for _, agent_id in speaking)]
         if not wanted:
             return
-        found = {row[0]: row[1:] for row in await self._hub.database(sql.fetch_rows, WHERE, [wanted])}
+        found = {row[0]: Now(*row[1:]) for row in await self._hub.database(sql.fetch_rows, NOW, [wanted])}
         for connection, agent_id in speaking:
-            _close_unless_movable(connection, found.get(agent_id, (None, "deleted"))[1])
-        for channel in channels:
-            if channel not in self._channels:
-                continue
-            zone_id, lifecycle = found.get(channel.given.agent_id, (channel.zone_id, "deleted"))
-            if not _close_unless_movable(channel.connection, lifecycle):
-                await channel.moved(zone_id)
+            _close_unless_movable(connection, found.get(agent_id))
+        showing = next(self._looks) % SHOWN_EACH == 0
+        await asyncio.gather(
+            *(self._follow(channel, found.get(channel.given.agent_id), showing=showing) for channel in channels)
+        )
+
+    async def _follow(self, channel: ZoneChannel, now: Now | None, *, showing: bool) -> None:
+        if channel not in self._channels or _close_unless_movable(channel.connection, now) or now is None:
+            return
+        if showing or f"zone:{now.zone_id}" != channel.here:
+            await channel.show(now.zone_id, now.activity, {"x": now.x, "y": now.y, "z": now.z})
 
 
-def _close_unless_movable(connection: Connection, lifecycle: str) -> bool:
+def _close_unless_movable(connection: Connection, now: Now | None) -> bool:
     """Close a client whose agent may not be acted for; returns whether that was so."""
-    if lifecycle in MOVABLE:
+    if now is not None and now.lifecycle in MOVABLE:
         return False
-    payload = {"reason": "agent_suspended", "message": f"the agent is {lifecycle}"}
+    payload = {"reason": "agent_suspended", "message": f"the agent is {now.lifecycle if now else 'deleted'}"}
     connection.close(REVOKED, "phx_error", payload)
     return True
 

@@ -14,7 +14,7 @@ from agents import inputs
 from agents.actions import moves
 from agents.actions.inputs import Input
 from agents.channels import acting, admission, presence, pushes, snapshot
-from agents.channels.shapes import Meta, ShownZone
+from agents.channels.shapes import Meta, ShownZone, Spot
 from domains.thunderblock import guards
 from domains.thunderflow import context
 from domains.thundergate import scopes
@@ -57,6 +57,7 @@ class ZoneChannel(Following):
     zone_id: UUID
     here: str
     """The topic on which the client is present: where its agent is."""
+    _position: Spot | None
     _gone = False
 
     def source(self) -> tuple[str, Callable[[], Source]]:
@@ -90,7 +91,7 @@ class ZoneChannel(Following):
     async def joined(self) -> None:
         """First who is there, then what happens."""
         rooms, agent_id = presence.of(self.connection.hub), self.given.agent_id
-        self.here = self.topic
+        self.here, self._came_at = self.topic, datetime.now(UTC)
         await rooms.presences.track(self.here, str(agent_id or self.connection.user.pk), self.session, self._meta())
         if self._gone:
             return
@@ -105,7 +106,7 @@ class ZoneChannel(Following):
 
     def _meta(self) -> Meta:
         return {
-            "joined_at": datetime.now(UTC).isoformat(),
+            "joined_at": self._came_at.isoformat(),
             "kind": "agent" if self.given.agent_id else "user",
             "user": self.connection.user.get_username(),
             "activity": self.given.activity or self._activity,
@@ -142,16 +143,19 @@ class ZoneChannel(Following):
             raise AccessDenied("you may not see this zone's world any more")
         return snapshot.take(self.zone_id)
 
-    async def moved(self, zone_id: UUID) -> None:
-        """The agent is in another zone now: so is its client's presence. What it watches stays until it joins there."""
+    async def show(self, zone_id: UUID, activity: str, position: Spot) -> None:
+        """Have others see where the agent is and what it does. In another zone its client is present there from now on,
+        though what it watches stays until it joins there."""
         there = f"zone:{zone_id}"
-        if there == self.here:
+        if self._gone or (there, activity, position) == (self.here, self._activity, self._position):
             return
         presences = presence.of(self.connection.hub).presences
-        await presences.untrack(self.here, self.session)
-        if self._gone:
-            return
-        self.here = there
+        if there != self.here:
+            await presences.untrack(self.here, self.session)
+            if self._gone:
+                return
+            self.here, self._came_at = there, datetime.now(UTC)
+        self._activity, self._position = activity, position
         await presences.track(there, str(self.given.agent_id), self.session, self._meta())
 
     async def left(self) -> None:

@@ -109,7 +109,8 @@ def living(cast: Cast, server: WebServer) -> Iterator[Healthy]:
         assert client.told("close", "error") == []
         channel.wait_until(lambda events: sum(e.event == "agent_moved" for e in events) >= healthy.moves)
         came = Counter(event.event for event in channel.events() if event.event != "host_changed")
-        assert came == {"presence_state": 1, "agent_moved": healthy.moves}
+        own = sum(event.payload["joins"].keys() == {str(cast.agent.pk)} for event in channel.events("presence_diff"))
+        assert came == {"presence_state": 1, "agent_moved": healthy.moves, **({"presence_diff": own} if own else {})}
         assert list(channel.presence()) == [str(cast.agent.pk)]
 
 

@@ -104,6 +104,24 @@ def test_presence_goes_with_an_agent_that_moves_on(serve: StartServer) -> None:
         there.wait_for("agent_entered", lambda payload: payload["origin"] == str(scene.zone.pk))
 
 
+def test_others_see_what_an_agent_does_and_where_it_stands_by_now(serve: StartServer) -> None:
+    scene = Scene()
+    agent, key = scene.agents[0], str(scene.agents[0].pk)
+    with scene.client(serve().url) as one, scene.client(one.url) as two:
+        mine = one.join(scene.topic, agent_id=agent.pk)
+        theirs = two.join(scene.topic)
+        theirs.wait_present({key, str(scene.user.pk)})
+        (before,) = theirs.presence()[key]
+        mine.push("agent_move", position={"x": 12, "y": 34, "z": 5})
+        scene.world.agents.filter(pk=agent.pk).update(activity="mending nets")
+        came = theirs.wait_for("presence_diff", lambda diff: key in diff["joins"], seconds=30).payload
+        (after,) = came["joins"][key]["metas"]
+        assert (after["position"], after["activity"]) == ({"x": 12.0, "y": 34.0, "z": 5.0}, "mending nets")
+        assert after["joined_at"] == before["joined_at"]
+        assert [meta["phx_ref"] for meta in came["leaves"][key]["metas"]] == [before["phx_ref"]]
+        assert theirs.presence()[key] == [after]
+
+
 def test_a_storm_of_disconnects_leaves_nothing_behind(serve: StartServer) -> None:
     scene = Scene()
     server = serve()
