@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
 
 from domains.thunderlink.socket.hub import Hub
-from zones import queries
+from zones import queries, visibility
 from zones.errors import AccessDenied
 
 if TYPE_CHECKING:
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 LOOK_S = 5.0
 
+Watcher = tuple[Any, UUID]
+"""A person's key, and a zone that it watches."""
+
 
 class Admission:
-    """One a process; looks every five seconds, two queries a person."""
+    """One a process; looks every five seconds, with a few queries for each world that is watched."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -42,16 +45,17 @@ class Admission:
         if time.monotonic() - self._looked < LOOK_S:
             return
         self._looked = time.monotonic()
-        by_user: dict[Any, list[ZoneChannel]] = defaultdict(list)
-        for channel in self._channels:
-            by_user[channel.connection.user.pk].append(channel)
-        for pk, channels in by_user.items():
-            user, visible = await self._hub.database(_see, pk, {channel.zone_id for channel in channels})
-            for channel in channels:
-                if user is not None:
-                    channel.connection.user = user
-                if channel in self._channels and channel.zone_id not in visible:
-                    await channel.connection.shut(channel, "access_denied", "you may not see this zone any more")
+        channels = list(self._channels)
+        users, seeing = await self._hub.database(_see, {_watcher(channel) for channel in channels})
+        for channel in channels:
+            connection = channel.connection
+            connection.user = users.get(connection.user.pk, connection.user)
+            if channel in self._channels and _watcher(channel) not in seeing:
+                await connection.shut(channel, "access_denied", "you may not see this zone any more")
+
+
+def _watcher(channel: ZoneChannel) -> Watcher:
+    return channel.connection.user.pk, channel.zone_id
 
 
 def fresh(connection: Any) -> Any:
@@ -63,12 +67,19 @@ def fresh(connection: Any) -> Any:
     return user
 
 
-def _see(pk: Any, zone_ids: Iterable[UUID]) -> tuple[Any, set[UUID]]:
-    """The account as it is now, and which of these zones it may see."""
-    user = get_user_model().objects.filter(pk=pk).first()
-    if user is None or not user.is_active:
-        return None, set()
-    return user, queries.visible_among(zone_ids, user)
+def _see(watchers: Collection[Watcher]) -> tuple[dict[Any, Any], set[Watcher]]:
+    """The accounts as they are now, by key, and who of these may still see what it watches."""
+    users = get_user_model().objects.in_bulk([pk for pk, _ in watchers])
+    worlds = queries.worlds_of(zone_id for _, zone_id in watchers)
+    watching: dict[Any, set[Watcher]] = defaultdict(set)
+    for pk, zone_id in watchers:
+        if pk in users and zone_id in worlds:
+            watching[worlds[zone_id]].add((pk, zone_id))
+    seeing: set[Watcher] = set()
+    for world, some in watching.items():
+        people = visibility.seeing(world, {users[pk] for pk, _ in some})
+        seeing |= {watcher for watcher in some if watcher[0] in people}
+    return users, seeing
 
 
 def of(hub: Hub) -> Admission:
