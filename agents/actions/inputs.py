@@ -118,6 +118,8 @@ Answer = dict[str, Any]
 VOICE_WEIGHT, CALL_WEIGHT = 0.16, 0.3
 """Least importance of what is said to those around, so that it is noticed; and of what is made known to all in the
 zone, so that it is remembered."""
+TAKING = (0.15, 0.0)
+"""Importance and valence of somebody's taking what there is: just noticed."""
 NO_CONVERSATION = UUID(int=0)
 
 
@@ -316,6 +318,7 @@ def _consume(batch: _Batch, one: Input, actor: Present | None) -> _Done:
     if left < given.amount:
         raise InsufficientResources(f"{zone.name} has {left:g} of {name}, less than {given.amount:g}")
     zone.take(name, given.amount)
+    batch.tell("taking", f"{agent.name} took {given.amount:g} of {name} in {zone.name}.", TAKING, by=agent.ordinal)
     gained = agent.feel(energy=NOURISHES * given.amount) if name == "food" else 0.0
     if gained:
         batch.changed[agent.id] = agent

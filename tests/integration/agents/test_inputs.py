@@ -309,6 +309,15 @@ def test_food_is_taken_exactly_and_feeds() -> None:
     assert (told.seq, told.payload["amount"], told.payload["remaining"]) == (answer["seq"], 2.5, 7.5)
 
 
+def test_others_notice_what_is_taken() -> None:
+    _, (zone,) = make_world()
+    mara = person(zone)
+    one(zone, take(mara, "materials", 2.5))
+    assert happenings(zone) == [("taking", "Mara took 2.5 of materials in Zone 0.", mara.ordinal, None)]
+    (seen,) = unpack(Zone.objects.get(pk=zone.pk).happenings)
+    assert seen.importance >= WORTH_NOTICING
+
+
 @pytest.mark.parametrize("resource", ["materials", "energy", "knowledge"])
 def test_only_food_feeds(resource: str) -> None:
     _, (zone,) = make_world()
