@@ -188,7 +188,7 @@ class Connection:
     async def _take(self, text: str | None) -> None:
         if text is None:
             self._refuse_all(BINARY, "this socket speaks text frames")
-        elif len(text) > self.hub.limits.message_bytes:
+        elif len(text.encode()) > self.hub.limits.message_bytes:
             self._refuse_all(TOO_BIG, f"a message has at most {self.hub.limits.message_bytes} bytes")
         else:
             within = self._count()
