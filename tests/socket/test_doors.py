@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from websockets.sync.client import ClientConnection, connect
 
 from agents import actions
 from domains.thundergate import tokens
@@ -199,7 +203,6 @@ def reason(channel: Channel) -> str:
 
 def test_a_flood_is_answered_then_closed(scene: Scene, serve: StartServer) -> None:
     from websockets.exceptions import ConnectionClosed
-    from websockets.sync.client import connect
 
     server = serve(THUNDERLINE_SOCKET_RATE="1", THUNDERLINE_SOCKET_BURST="10")
     answers, line = [], '[null,"1","phoenix","heartbeat",{}]'
@@ -216,9 +219,61 @@ def test_a_flood_is_answered_then_closed(scene: Scene, serve: StartServer) -> No
     assert len(answers) < PATIENCE + 50
 
 
+@contextmanager
+def lines(scene: Scene, *servers: WebServer) -> Iterator[list[ClientConnection]]:
+    """Sockets that have joined the zone and wait for no answer before they go on."""
+    with ExitStack() as opened:
+        made = [
+            opened.enter_context(connect(f"{server.url}/websocket?vsn=2.0.0&token={scene.token()}"))
+            for server in servers
+        ]
+        for line in made:
+            line.send(json.dumps(["1", "join", scene.topic, "phx_join", {}]))
+            assert answers(line, 1) == {"join": "ok"}
+        yield made
+
+
+def push_many(line: ClientConnection, topic: str, event: str, payload: Any, count: int) -> None:
+    for number in range(count):
+        line.send(json.dumps(["1", str(number), topic, event, payload]))
+
+
+def answers(line: ClientConnection, count: int) -> dict[str, str]:
+    """By ref the reason of a refusal, or `ok`, of the next so many replies."""
+    found: dict[str, str] = {}
+    while len(found) < count:
+        _, ref, _, event, payload = json.loads(line.recv(timeout=30))
+        if event == "phx_reply":
+            found[ref] = payload["response"].get("reason", payload["status"])
+    return found
+
+
+def test_broadcasts_of_a_zone_are_limited_over_all_servers(scene: Scene, serve: StartServer) -> None:
+    limits = {"THUNDERLINE_SOCKET_BROADCAST_RATE": "1", "THUNDERLINE_SOCKET_AGENT_RATE": "10000"}
+    with lines(scene, serve(**limits), serve(**limits)) as sockets:
+        began = time.monotonic()
+        for line in sockets:
+            push_many(line, scene.topic, "broadcast", {"event": "fair"}, 30)
+        reasons = Counter(reason for line in sockets for reason in answers(line, 30).values())
+        took = time.monotonic() - began
+        assert reasons.keys() == {"ok", "rate_limited"}
+        assert 1 <= reasons["ok"] <= 1 + took
+        sockets[0].send(json.dumps(["1", "other", scene.topic, "say", {"text": "It is the fair that is limited."}]))
+        assert answers(sockets[0], 1) == {"other": "ok"}
+
+
+def test_more_than_may_wait_for_an_answer_is_refused_at_once(scene: Scene, serve: StartServer) -> None:
+    with lines(scene, serve(THUNDERLINE_SOCKET_AGENT_RATE="10000")) as (line,):
+        with transaction.atomic():
+            places.lock_many([scene.zone.pk])
+            push_many(line, scene.topic, "say", {"text": "hm"}, 80)
+            refused_first = answers(line, 16)
+        assert refused_first == {str(number): "overloaded" for number in range(64, 80)}
+        assert answers(line, 64).keys() == {str(number) for number in range(64)}
+
+
 def test_a_message_in_pieces_is_held_to_the_same_length(scene: Scene, server: WebServer) -> None:
     from websockets.exceptions import ConnectionClosed
-    from websockets.sync.client import connect
 
     with connect(f"{server.url}/websocket?vsn=2.0.0&token={scene.token()}") as client:
         client.send(["[null,", '"1","phoenix",', '"heartbeat",{}]'])
