@@ -1,4 +1,4 @@
-"""A line to a server that can be cut in the middle, for every client that goes through it."""
+"""A line to a server that can be cut in the middle, or fall silent, for every client that goes through it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Proxy:
         self._target = port
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._lines: list[socket.socket] = []
+        self._silent: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -31,6 +32,10 @@ class Proxy:
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 line.shutdown(socket.SHUT_RDWR)
             line.close()
+
+    def silence(self) -> None:
+        """Of what is sent on the lines that there are, nothing arrives any more, and neither end is told."""
+        self._silent |= set(self._lines)
 
     def __enter__(self) -> Proxy:
         return self
@@ -50,13 +55,13 @@ class Proxy:
                 return
             self._lines += [client, server]
             for one, other in ((client, server), (server, client)):
-                threading.Thread(target=_pump, args=(one, other), daemon=True).start()
+                threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
 
-
-def _pump(one: socket.socket, other: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := one.recv(65_536):
-            other.sendall(data)
-    for line in (one, other):
+    def _pump(self, one: socket.socket, other: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            line.shutdown(socket.SHUT_RDWR)
+            while data := one.recv(65_536):
+                if one not in self._silent:
+                    other.sendall(data)
+        for line in () if one in self._silent else (one, other):
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)

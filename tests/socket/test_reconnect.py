@@ -10,16 +10,26 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection
 
+from tests.own_redis import own_redis
 from tests.phoenix import Channel
 from tests.socket.proxy import Proxy
 from tests.socket.server import StartServer, serve
 from tests.socket.test_feed import numbers, wait_for_number
 from tests.socket.watching import Scene
 from tests.tables import commits
+from thunderline import embedded
+from thunderline.embedded.redis import Redis
 
 __all__ = ["commits", "serve"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def redis_server() -> Iterator[Redis]:
+    """Asked for before `serve`, it ends after the servers."""
+    with own_redis() as server:
+        yield server
 
 
 class Publishing:
@@ -87,6 +97,47 @@ def test_the_line_is_cut(serve: StartServer) -> None:
                 client.wait_told("close", count=1, seconds=20)
             time.sleep(1)
         check(channel, published)
+
+
+def wait_to_reach(channel: Channel, number: int) -> None:
+    """Until that number or a later one has come."""
+    channel.wait_until(
+        lambda events: any((event.seq or 0) >= number for event in events[-50:]), what=f"number {number}", seconds=30
+    )
+
+
+def test_the_line_falls_silent(serve: StartServer) -> None:
+    """Neither end is told: the client notices that its heartbeats are not answered."""
+    scene = Scene()
+    server = serve()
+    with Proxy(server.port) as proxy, scene.client(proxy.url, options={"heartbeatIntervalMs": 1000}) as client:
+        channel = client.join(scene.topic, resume=True)
+        with publishing(scene) as published:
+            for rejoined in range(1, 3):
+                wait_to_reach(channel, scene.tell(1))
+                proxy.silence()
+                client.wait_told("joined", count=1 + rejoined, seconds=60)
+        check(channel, published)
+
+
+def test_redis_is_gone_for_a_while(redis_server: Redis, serve: StartServer) -> None:
+    """Events go on by looking, pushes are counted by the process alone; presence is whole again once Redis is back."""
+    scene = Scene()
+    server = serve(REDIS_URL=embedded.redis_url(redis_server.places.var))
+    here, there = (str(agent.pk) for agent in scene.agents[:2])
+    with scene.client(server.url) as client, scene.client(server.url) as other:
+        channel = client.join(scene.topic, resume=True, agent_id=here)
+        channel.wait_present({here})
+        with publishing(scene) as published:
+            redis_server.stop()
+            wait_to_reach(channel, scene.tell(1))
+            other.join(scene.topic, agent_id=there)
+            assert channel.push("say", text="Who is there?")["seq"]
+            redis_server.start()
+            channel.wait_present({here, there}, seconds=30)
+        check(channel, published)
+        assert channel.push("say", text="Still here.")["seq"]
+        assert not client.told("close") + other.told("close")
 
 
 def test_redis_starts_again(serve: StartServer) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -26,8 +24,9 @@ from hypothesis import strategies as st
 from domains.thunderlink.presence import Away, Diff, NotTracked, Presences, State, direct
 from domains.thunderlink.presence.entries import Entry, change, state
 from domains.thunderlink.presence.scripts import KEPT, LOOK, PREFIX
+from tests.own_redis import own_redis
 from thunderline import embedded
-from thunderline.embedded.places import SOURCE, Places
+from thunderline.embedded.places import SOURCE
 from thunderline.embedded.redis import Redis
 
 META = {"joined_at": "2030-01-01T00:00:00Z", "activity": "walking", "position": {"x": 1.5, "y": 2}}
@@ -35,14 +34,8 @@ META = {"joined_at": "2030-01-01T00:00:00Z", "activity": "walking", "position": 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Redis]:
-    with TemporaryDirectory(prefix="thunderline-test-") as var:
-        Path(var).chmod(0o711)
-        made = Redis(Places.of(Path(var)).make())
-        made.prepare()
-        made.start()
+    with own_redis() as made:
         yield made
-        made.stop()
-        shutil.rmtree(made.places.runtime)
 
 
 @pytest.fixture
