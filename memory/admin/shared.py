@@ -58,7 +58,7 @@ class Remembered(OfAgents, Newest):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Told, too."""
-        row = super().get_object(request, object_id, from_field)  # type: ignore[misc]
+        row = super().get_object(request, object_id, from_field)
         if row is not None:
             self.tell_read(request, [row])
         return row
