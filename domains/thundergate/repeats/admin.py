@@ -1,6 +1,6 @@
 """Actions of the admin that are sent twice; and what was done under which key, for operators.
 
-What was answered is not shown: the answer to who made a key has the key in it.
+What was answered is not shown: it may hold what others than its user may not see.
 """
 
 from __future__ import annotations
