@@ -12,7 +12,7 @@ const pulse = (() => {
   function make(panel, state, more) {
     const lines = {
       ticks_per_s: draw("ticks", { title: "Ticks", unit: "/s", digits: 1, range: [0, null], lines: [{ name: "ticks", colour: "--accent" }] }),
-      took_ms: draw("took", { title: "A tick took, from due to done", unit: "ms", digits: 0, range: [0, null], lines: [{ name: "took", colour: "--warn" }] }),
+      took_ms: draw("took", { title: "A tick, due to done", unit: "ms", digits: 0, range: [0, null], lines: [{ name: "took", colour: "--warn" }] }),
       mood: draw("mood", { title: "Mood, −1 to 1", digits: 2, range: [-1, 1], lines: [{ name: "mood", colour: "--good" }] }),
       energy: draw("energy", { title: "Energy", unit: "%", digits: 0, range: [0, 100], lines: [{ name: "energy", colour: "--energy" }] }),
     };
