@@ -74,7 +74,10 @@ class Effects(_Spec):
     new_capabilities: list[Name] = []
     tool_access: list[Name] = []
     """Capabilities of tools."""
-    action_weights: dict[Name, Annotated[float, Field(ge=-100, le=100)]] = {}
+    action_weights: Annotated[
+        dict[Name, Annotated[float, Field(ge=-100, le=100)]],
+        Field(json_schema_extra={"additionalProperties": False}),  # a key that is no name is refused
+    ] = {}
     """Added to the utility of an action."""
 
 
